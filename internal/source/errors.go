@@ -136,3 +136,16 @@ func (e *ShapeError) Error() string {
 
 // Unwrap returns [ErrShape].
 func (e *ShapeError) Unwrap() error { return ErrShape }
+
+// PanicError is a driver's panic. Its text has no stack, since it may travel to
+// clients; whoever logs it should add Stack.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns the panic's value.
+func (e *PanicError) Error() string { return fmt.Sprint(e.Value) }
+
+// isAnswer tells whether a load with this error got what it asked for.
+func isAnswer(err error) bool { return err == nil || errors.Is(err, ErrNotFound) }
