@@ -5,15 +5,12 @@ import "bytes"
 // inline parses a request typed by a person: one line, arguments separated by
 // blanks, with quotes as in a shell.
 func (p *Parser) inline(buf []byte) (args [][]byte, n int, err error) {
-	eol := bytes.IndexByte(buf, '\n')
+	eol := bytes.IndexByte(buf[:min(len(buf), p.limits.MaxInline+1)], '\n')
 	if eol < 0 {
 		if len(buf) > p.limits.MaxInline {
 			return nil, 0, ProtocolError("too big inline request")
 		}
 		return nil, 0, ErrIncomplete
-	}
-	if eol > p.limits.MaxInline {
-		return nil, 0, ProtocolError("too big inline request")
 	}
 	line := bytes.TrimSuffix(buf[:eol], []byte{'\r'})
 	args, ok := SplitLine(line)

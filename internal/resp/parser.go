@@ -30,6 +30,10 @@ type Limits struct {
 	// is announced by [Parser.Large] so that it can be read straight into its
 	// final place. Zero means 64 KiB.
 	Large int
+
+	// stranger words the errors of the first two limits as those of a client
+	// that has not authenticated.
+	stranger bool
 }
 
 func (l Limits) withDefaults() Limits {
@@ -49,7 +53,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Unauthenticated are the limits of a client that has not shown who it is.
-var Unauthenticated = Limits{MaxBulk: 16 << 10, MaxArgs: 10}
+var Unauthenticated = Limits{MaxBulk: 16 << 10, MaxArgs: 10, stranger: true}
 
 // Parser splits a stream of bytes into requests. The zero value is not usable;
 // see [NewParser]. It is not safe for concurrent use.
@@ -59,19 +63,26 @@ var Unauthenticated = Limits{MaxBulk: 16 << 10, MaxArgs: 10}
 type Parser struct {
 	limits Limits
 
-	args  [][]byte // the request returned last, or under construction
-	spans []span   // where the arguments of the request under construction are
-	pos   int      // bytes of the request understood so far
-	left  int      // arguments still to come; 0 between requests
-	bulk  int      // length of the argument being read, -1 when its header is next
-	large bool     // the argument being read is to be supplied by Provide
+	args     [][]byte // the request returned last, or what Large has returned
+	spans    []span   // where the arguments of the request under construction are
+	provided [][]byte // arguments of it that are not in the buffer
+	pos      int      // bytes of the request understood so far
+	left     int      // arguments still to come; 0 between requests
+	bulk     int      // length of the argument being read, -1 when its header is next
+	large    bool     // the argument being read is to be supplied by Provide
 }
 
-// span is one argument: bytes from:to of the request, or outside of it.
-type span struct {
-	from, to int
-	outside  []byte
-}
+// span is one argument: the bytes from:to of the request or, when from is
+// negative, provided[to].
+type span struct{ from, to int }
+
+// complete, as the number of arguments still to come, marks a request of which
+// all have come but which Next has not returned yet.
+const complete = -1
+
+// keptArgs is the number of arguments up to which the room for them is kept
+// for the next request.
+const keptArgs = 1024
 
 // NewParser returns a parser that refuses what is beyond the limits.
 func NewParser(l Limits) *Parser {
@@ -88,49 +99,35 @@ func (p *Parser) SetLimits(l Limits) { p.limits = l.withDefaults() }
 //
 // Errors: [ErrIncomplete] when buf ends too early, in which case n is 0 and the
 // next call must pass a buffer that begins with the same bytes; a
-// [ProtocolError] for everything that is not RESP or is beyond the limits.
+// [ProtocolError] for everything that is not RESP or is beyond the limits,
+// after which the parser is of no further use.
 func (p *Parser) Next(buf []byte) (args [][]byte, n int, err error) {
+	p.large = false
 	if p.left == 0 {
 		if len(buf) == 0 {
 			return nil, 0, ErrIncomplete
 		}
+		p.release()
 		if buf[0] != '*' {
 			return p.inline(buf)
 		}
 		if args, n, ok := p.fast(buf); ok {
 			return args, n, nil
 		}
-		count, next, err := p.header(buf, 0, '*')
+		count, next, err := p.count(buf)
 		if err != nil {
 			return nil, 0, err
-		}
-		if count > p.limits.MaxArgs {
-			if p.limits.MaxArgs < 1<<10 {
-				return nil, 0, ProtocolError("unauthenticated multibulk length")
-			}
-			return nil, 0, ProtocolError("invalid multibulk length")
 		}
 		if count <= 0 {
 			return nil, next, nil
 		}
-		p.pos, p.left, p.bulk, p.spans = next, count, -1, p.spans[:0]
+		p.pos, p.left, p.bulk = next, count, -1
 	}
 	for p.left > 0 {
 		if p.bulk < 0 {
-			if p.pos < len(buf) && buf[p.pos] != '$' {
-				return nil, 0, ProtocolError(fmt.Sprintf("expected '$', got '%s'", printable(buf[p.pos])))
-			}
-			length, next, err := p.header(buf, p.pos, '$')
-			if err != nil {
+			if err := p.length(buf); err != nil {
 				return nil, 0, err
 			}
-			if length < 0 || length > p.limits.MaxBulk {
-				if p.limits.MaxBulk <= 16<<10 && length > 0 {
-					return nil, 0, ProtocolError("unauthenticated bulk length")
-				}
-				return nil, 0, ProtocolError("invalid bulk length")
-			}
-			p.bulk, p.pos = length, next
 		}
 		if len(buf)-p.pos < p.bulk+2 {
 			p.large = p.bulk >= p.limits.Large
@@ -142,17 +139,51 @@ func (p *Parser) Next(buf []byte) (args [][]byte, n int, err error) {
 		p.left--
 		p.bulk = -1
 	}
-	p.args = p.args[:0]
+	n = p.pos
+	p.pos, p.left = 0, 0
+	return p.locate(buf), n, nil
+}
+
+// Moved returns again the arguments of the request that Next has returned last,
+// now that its bytes are at the start of buf. It is how a request outlives the
+// buffer it was read into.
+func (p *Parser) Moved(buf []byte) [][]byte {
+	if len(p.spans) > 0 {
+		return p.locate(buf)
+	}
+	if args, _, ok := p.fast(buf); ok {
+		return args
+	}
+	return p.args // inline: the words are copies
+}
+
+// release forgets the request returned last and what it made the parser keep.
+func (p *Parser) release() {
+	p.spans = p.spans[:0]
+	if len(p.provided) > 0 {
+		clear(p.provided)
+		p.provided = p.provided[:0]
+	}
+	if cap(p.args) > keptArgs || cap(p.spans) > keptArgs {
+		p.args, p.spans = nil, nil
+	}
+}
+
+// locate turns the spans into slices of buf.
+func (p *Parser) locate(buf []byte) [][]byte {
+	if cap(p.args) < len(p.spans) {
+		p.args = make([][]byte, 0, len(p.spans))
+	}
+	args := p.args[:0]
 	for _, s := range p.spans {
-		if s.outside != nil {
-			p.args = append(p.args, s.outside)
+		if s.from < 0 {
+			args = append(args, p.provided[s.to])
 			continue
 		}
-		p.args = append(p.args, buf[s.from:s.to:s.to])
+		args = append(args, buf[s.from:s.to:s.to])
 	}
-	n = p.pos
-	p.pos, p.left, p.large = 0, 0, false
-	return p.args, n, nil
+	p.args = args
+	return args
 }
 
 // fast parses a request of up to nine short arguments that is wholly in buf:
@@ -172,7 +203,7 @@ func (p *Parser) fast(buf []byte) (args [][]byte, n int, ok bool) {
 			return nil, 0, false
 		}
 		length := int(buf[pos+1]) - '0'
-		if uint(length) > 9 {
+		if uint(length) > 9 || length == 0 && buf[pos+2] != '\r' {
 			return nil, 0, false
 		}
 		pos += 2
@@ -211,15 +242,7 @@ func (p *Parser) Large(buf []byte) (before [][]byte, n, from int, ok bool) {
 	if !p.large {
 		return nil, 0, 0, false
 	}
-	p.args = p.args[:0]
-	for _, s := range p.spans {
-		if s.outside != nil {
-			p.args = append(p.args, s.outside)
-			continue
-		}
-		p.args = append(p.args, buf[s.from:s.to:s.to])
-	}
-	return p.args, p.bulk, p.pos, true
+	return p.locate(buf), p.bulk, p.pos, true
 }
 
 // Provide supplies the large argument announced by [Parser.Large]. The bytes
@@ -227,42 +250,71 @@ func (p *Parser) Large(buf []byte) (before [][]byte, n, from int, ok bool) {
 // call of Next passes a buffer that continues, at the position Large returned,
 // with what follows them. data must stay valid until the request is executed.
 func (p *Parser) Provide(data []byte) {
-	p.spans = append(p.spans, span{outside: data})
-	p.left--
+	p.spans = append(p.spans, span{from: -1, to: len(p.provided)})
+	p.provided = append(p.provided, data)
 	p.bulk = -1
 	p.large = false
-	if p.left == 0 {
+	if p.left--; p.left == 0 {
 		p.left = complete
 	}
 }
 
-// complete, as the number of arguments still to come, marks a request of which
-// all have come but which Next has not returned yet.
-const complete = -1
-
-// Pending tells whether a request has begun to arrive and is not complete.
+// Pending tells whether a request has begun to arrive and is not complete. It
+// is false as long as the line with the number of arguments is incomplete.
 func (p *Parser) Pending() bool { return p.left != 0 }
 
-// header parses the line "<mark><integer>\r\n" at from and returns the integer
-// and the position behind the line.
-func (p *Parser) header(buf []byte, from int, mark byte) (value, next int, err error) {
-	rest := buf[from:]
-	eol := bytes.IndexByte(rest, '\r')
-	if eol < 0 || eol+1 >= len(rest) {
-		if len(rest) > p.limits.MaxInline {
-			if mark == '*' {
-				return 0, 0, ProtocolError("too big mbulk count string")
-			}
-			return 0, 0, ProtocolError("too big bulk count string")
+// count parses the line "*<arguments>\r\n" that begins a request.
+func (p *Parser) count(buf []byte) (count, next int, err error) {
+	count, next, err = p.header(buf, 0, "mbulk", "multibulk")
+	if err != nil || count <= p.limits.MaxArgs {
+		return count, next, err
+	}
+	if p.limits.stranger {
+		return 0, 0, ProtocolError("unauthenticated multibulk length")
+	}
+	return 0, 0, ProtocolError("invalid multibulk length")
+}
+
+// length parses the line "$<bytes>\r\n" that announces an argument.
+func (p *Parser) length(buf []byte) error {
+	if p.pos < len(buf) && buf[p.pos] != '$' {
+		return ProtocolError(fmt.Sprintf("expected '$', got '%s'", printable(buf[p.pos])))
+	}
+	length, next, err := p.header(buf, p.pos, "bulk", "bulk")
+	if err != nil {
+		return err
+	}
+	if length < 0 || length > p.limits.MaxBulk {
+		if p.limits.stranger && length > 0 {
+			return ProtocolError("unauthenticated bulk length")
 		}
+		return ProtocolError("invalid bulk length")
+	}
+	p.bulk, p.pos = length, next
+	return nil
+}
+
+// header parses the line "<mark><integer>\r\n" at from and returns the integer
+// and the position behind the line. The two words are Redis's for the line and
+// for its number.
+func (p *Parser) header(buf []byte, from int, line, number string) (value, next int, err error) {
+	rest := buf[from:]
+	if len(rest) > p.limits.MaxInline+1 {
+		rest = rest[:p.limits.MaxInline+1]
+	}
+	eol := bytes.IndexByte(rest, '\r')
+	if eol < 0 {
+		if len(rest) > p.limits.MaxInline {
+			return 0, 0, ProtocolError("too big " + line + " count string")
+		}
+		return 0, 0, ErrIncomplete
+	}
+	if from+eol+1 >= len(buf) {
 		return 0, 0, ErrIncomplete
 	}
 	v, ok := ParseInt(rest[1:eol])
 	if !ok || v != int64(int(v)) {
-		if mark == '*' {
-			return 0, 0, ProtocolError("invalid multibulk length")
-		}
-		return 0, 0, ProtocolError("invalid bulk length")
+		return 0, 0, ProtocolError("invalid " + number + " length")
 	}
 	return int(v), from + eol + 2, nil
 }

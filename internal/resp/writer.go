@@ -1,9 +1,6 @@
 package resp
 
-import (
-	"math"
-	"strconv"
-)
+import "strconv"
 
 // Version of the protocol a client speaks.
 type Version uint8
@@ -24,36 +21,44 @@ type Attachment struct {
 
 // Writer appends replies to a buffer. The zero value writes RESP2 to an empty
 // buffer after Version has been set. It is not safe for concurrent use.
+//
+// Who sends the output takes it with [Writer.Chunks] and [Writer.Sent]; what
+// has been sent stays in front of Buf until all is, so that positions in Buf
+// keep their meaning.
 type Writer struct {
 	Buf         []byte
 	Attachments []Attachment
 	Version     Version
-	attached    int // bytes in Attachments
+
+	attached int // bytes in Attachments not sent yet
+	sent     int // bytes of Buf sent already
+	sentRef  int // bytes of the first attachment sent already
 }
 
 // Size returns the bytes waiting to be sent, attachments included.
-func (w *Writer) Size() int { return len(w.Buf) + w.attached }
+func (w *Writer) Size() int { return len(w.Buf) - w.sent + w.attached }
+
+// Attached returns the bytes of attachments waiting to be sent.
+func (w *Writer) Attached() int { return w.attached }
 
 // Reset drops all output and releases the attachments. The buffer is kept.
 func (w *Writer) Reset() {
+	w.sent, w.sentRef = 0, 0
 	w.Truncate(0)
 }
 
 // Truncate drops all output behind the first n bytes of Buf, attachments
-// behind it included. Used to take back a reply.
+// behind it included. Used to take back a reply: n is the length Buf had before
+// it, and nothing may have been sent since.
 func (w *Writer) Truncate(n int) {
 	w.Buf = w.Buf[:n]
-	for len(w.Attachments) > 0 {
-		last := w.Attachments[len(w.Attachments)-1]
-		if last.At <= n && n > 0 {
-			return
-		}
-		w.attached -= len(last.Data)
-		if last.Release != nil {
-			last.Release()
-		}
-		w.Attachments[len(w.Attachments)-1] = Attachment{}
-		w.Attachments = w.Attachments[:len(w.Attachments)-1]
+	for last := len(w.Attachments) - 1; last >= 0 && (w.Attachments[last].At > n || n == 0); last-- {
+		w.attached -= len(w.Attachments[last].Data)
+		w.drop(last)
+		w.Attachments = w.Attachments[:last]
+	}
+	if len(w.Attachments) == 0 {
+		w.attached = 0
 	}
 }
 
@@ -115,13 +120,6 @@ func (w *Writer) BulkRef(data []byte, release func()) {
 	w.Attachments = append(w.Attachments, Attachment{At: len(w.Buf), Data: data, Release: release})
 	w.attached += len(data)
 	w.Buf = append(w.Buf, '\r', '\n')
-}
-
-// Detach hands over the attachments to the caller, who releases them.
-func (w *Writer) Detach() []Attachment {
-	a := w.Attachments
-	w.Attachments, w.attached = nil, 0
-	return a
 }
 
 // Null writes the absence of a value.
@@ -250,20 +248,4 @@ func (w *Writer) head(mark byte, n int) {
 		w.Buf = strconv.AppendInt(w.Buf, int64(n), 10)
 		w.Buf = append(w.Buf, '\r', '\n')
 	}
-}
-
-// FormatDouble formats a number as Redis does: the shortest text that reads
-// back as the same number, without an exponent for integers of up to 17 digits.
-func FormatDouble(v float64) string {
-	switch {
-	case math.IsInf(v, 1):
-		return "inf"
-	case math.IsInf(v, -1):
-		return "-inf"
-	case math.IsNaN(v):
-		return "nan"
-	case v == math.Trunc(v) && math.Abs(v) < 1e17:
-		return strconv.FormatInt(int64(v), 10)
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }
