@@ -16,14 +16,55 @@ type Command struct {
 	Since    string   // version of Redis that introduced it
 	Summary  string
 	Cost     string // complexity, as COMMAND DOCS gives it
-	Tips     []string
-	Args     []Arg // COMMAND DOCS arguments
-	Sub      []*Command
-	Run      Handler // nil for a command that only has subcommands
+	// DeprecatedSince and ReplacedBy are of commands that clients should no
+	// longer use; empty otherwise.
+	DeprecatedSince, ReplacedBy string
+	Tips                        []string
+	Args                        []Arg // COMMAND DOCS arguments
+	Sub                         []*Command
+	Run                         Handler // nil for a command that only has subcommands
 
 	id     int    // index into counters
 	full   string // "config|get" for a subcommand, Name otherwise
 	parent *Command
+
+	quick     bool // done in about a microsecond: not timed by itself
+	sweeps    bool // Slow in proportion to the number of keys only
+	protected bool // subject to enable-debug-command
+	staged    int  // index of the argument that may be received into engine memory
+}
+
+// quickBesidesFast are the commands that Redis does not flag as fast, for the
+// memory they may take, but that are as quick as those when values are small.
+var quickBesidesFast = map[string]bool{
+	"set": true, "setex": true, "psetex": true, "getset": true, "mset": true, "append": true, "publish": true,
+}
+
+// sweepers are the commands whose time depends on the number of keys alone.
+var sweepers = map[string]bool{"keys": true, "flushdb": true, "flushall": true}
+
+// stagedArgument tells which argument of a command is a value to be stored as
+// it is.
+var stagedArgument = map[string]int{"set": 2, "setnx": 2, "getset": 2, "setex": 3, "psetex": 3}
+
+// prepare fills what follows from the row.
+func (c *Command) prepare(id int, parent *Command) {
+	c.id, c.parent, c.full = id, parent, c.Name
+	if parent != nil {
+		c.full = parent.Name + "|" + c.Name
+	}
+	c.quick = c.Flags&Slow == 0 && (c.Flags&Fast != 0 || quickBesidesFast[c.full])
+	c.sweeps = sweepers[c.full]
+	c.staged = stagedArgument[c.full]
+	c.protected = c.full == "debug"
+}
+
+// takes reports whether a request may have n words.
+func (c *Command) takes(n int) bool {
+	if c.Arity < 0 {
+		return n >= -c.Arity
+	}
+	return n == c.Arity
 }
 
 // FullName returns the name as clients see it in statistics and errors:
@@ -35,24 +76,24 @@ type Flags uint32
 
 // The flags, with Redis's meaning.
 const (
-	Write         Flags = 1 << iota // may modify the keyspace
-	ReadOnly                        // only reads keys
-	DenyOOM                         // refused when memory is full and nothing can be evicted
-	Admin                           // administrative
-	PubSub                          // about publish and subscribe
-	NoScript                        // not from scripts
-	Blocking                        // may block the client
-	Loading                         // allowed while loading
-	Stale                           // allowed on a stale replica
-	SkipMonitor                     // not shown by MONITOR
-	SkipSlowLog                     // never in the slow log
-	Fast                            // constant or logarithmic time
-	NoAuth                          // allowed before AUTH
-	NoMulti                         // not inside MULTI
-	MovableKeys                     // keys cannot be told from Keys alone
-	AllowBusy                       // allowed while a script runs
-	NoAsyncLoading                  // refused while loading asynchronously
-	NoMandatoryKeys                 // key arguments are optional
+	Write           Flags = 1 << iota // may modify the keyspace
+	ReadOnly                          // only reads keys
+	DenyOOM                           // refused when memory is full and nothing can be evicted
+	Admin                             // administrative
+	PubSub                            // about publish and subscribe
+	NoScript                          // not from scripts
+	Blocking                          // may block the client
+	Loading                           // allowed while loading
+	Stale                             // allowed on a stale replica
+	SkipMonitor                       // not shown by MONITOR
+	SkipSlowLog                       // never in the slow log
+	Fast                              // constant or logarithmic time
+	NoAuth                            // allowed before AUTH
+	NoMulti                           // not inside MULTI
+	MovableKeys                       // keys cannot be told from Keys alone
+	AllowBusy                         // allowed while a script runs
+	NoAsyncLoading                    // refused while loading asynchronously
+	NoMandatoryKeys                   // key arguments are optional
 
 	// Larder's own, not shown to clients:
 	Slow    // may take long: leaves the event loop before it runs
@@ -62,13 +103,14 @@ const (
 // KeySpec tells where the keys of a request are: Redis's key specification
 // with begin search «index» and find keys «range», or «keynum» when NumAt > 0.
 type KeySpec struct {
-	First, Last, Step int // Last < 0 counts from the end
-	NumAt             int // position, from First, of the argument that counts keys
+	First, Last, Step int    // Last < 0 counts from the end
+	NumAt             int    // for find keys «keynum»: position of the argument that counts the keys; First is then the first key
 	Keyword           string // begin search «keyword» instead of «index»
 	StartFrom         int    // for Keyword: position to search from; negative from the end
 	Flags             KeyFlags
 	Unknown           bool // no specification possible
 	Incomplete        bool
+	Notes             string // why the flags are as they are, for COMMAND INFO
 }
 
 // KeyFlags tell what a command does with a key.

@@ -16,7 +16,6 @@ const (
 	errOutOfRange  = "ERR index out of range"
 	errSameObject  = "ERR source and destination objects are the same"
 	errOOM         = "OOM command not allowed when used memory > 'maxmemory'."
-	errNoAuth      = "NOAUTH Authentication required."
 	errStringLimit = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 )
 

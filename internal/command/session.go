@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/resp"
+	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
 // Link is what a session needs of the connection it belongs to. All methods
 // may be called from any goroutine.
 type Link interface {
 	// Push appends a message, RESP already, to the connection's output between
-	// two replies and wakes its owner. It never blocks; when the output limit of
-	// the client's class is exceeded the connection is closed and counted.
+	// two replies and wakes its owner. It never blocks and does not keep the
+	// slice after it returns; when the output limit of the client's class is
+	// exceeded the connection is closed and counted.
 	Push(message []byte)
 	// Kill closes the connection. With afterReply what has been answered so far
 	// is sent first.
@@ -46,12 +48,24 @@ type Session struct {
 
 	ctx   Context
 	local localStats
+	gates gate           // why requests of this client take the checked path
+	stage *memory.Staged // memory that receives, or has received, a large argument
+	reply replyMode
+	noop  []byte // key of a NOLOOP client's write in progress; see tracking.go
+
+	wait waitState
 
 	// Rarely written, read by CLIENT LIST of others.
 	mu      sync.Mutex
 	name    string // GUARDED_BY(mu), as the next ones
 	libName string
 	libVer  string
+	user    string
+
+	// Subscriptions; guarded by the lock of the executor's pubsub.
+	subs subscriptions
+
+	tracking trackingState
 
 	// Written by the owner, read by CLIENT LIST of others.
 	shared struct {
@@ -60,8 +74,29 @@ type Session struct {
 		db          atomic.Int32
 		version     atomic.Int32
 		class       atomic.Int32 // Class
+		flags       atomic.Uint32
+		blocked     atomic.Bool
+		subs        atomic.Int32 // channels, then patterns, then shard channels
+		psubs       atomic.Int32
+		ssubs       atomic.Int32
 	}
 }
+
+// gate is a set of reasons to look closer at a request before it runs. A
+// session, and the executor, have one each; while both are empty a request
+// takes the short path.
+type gate uint32
+
+const (
+	gateAuth       gate = 1 << iota // has not authenticated
+	gateSubscribed                  // RESP2 and subscribed: few commands allowed
+	gateReply                       // CLIENT REPLY OFF or SKIP
+	gateTracking                    // reads are remembered for invalidation
+	gateCareful                     // time each command: a batch was slow
+	gatePause                       // CLIENT PAUSE is in force
+	gateMonitor                     // somebody monitors
+	gateTime                        // time each command: a threshold is below 1 ms
+)
 
 // Class of a client, which decides its output limit.
 type Class int32
@@ -73,5 +108,93 @@ const (
 	ClassPubSub
 )
 
+// String returns Redis's word for the class.
+func (c Class) String() string {
+	switch c {
+	case ClassReplica:
+		return "replica"
+	case ClassPubSub:
+		return "pubsub"
+	}
+	return "normal"
+}
+
 // Class returns the client's class; safe for concurrent use.
 func (s *Session) Class() Class { return Class(s.shared.class.Load()) }
+
+// LastActive returns when the client's last batch ended, Unix milliseconds;
+// safe for concurrent use.
+func (s *Session) LastActive() int64 { return s.shared.lastActive.Load() }
+
+// Interrupt makes a command that waits for this client return at once with
+// [Close], and every later one too. For the server, when it finds the
+// connection of a parked client closed, and at shutdown. Safe for concurrent
+// use, any number of times.
+func (s *Session) Interrupt() { s.wait.stop() }
+
+// sessionFlag is a switch of a client that others read for CLIENT LIST.
+type sessionFlag uint32
+
+const (
+	flagMonitor sessionFlag = 1 << iota
+	flagNoEvict
+	flagNoTouch
+	flagUnixSocket
+	flagTracking
+	flagTrackingBroken
+	flagTrackingBroadcast
+)
+
+func (s *Session) has(f sessionFlag) bool { return s.shared.flags.Load()&uint32(f) != 0 }
+
+func (s *Session) set(f sessionFlag, on bool) {
+	if on {
+		s.shared.flags.Or(uint32(f))
+		return
+	}
+	s.shared.flags.And(^uint32(f))
+}
+
+func (s *Session) gate(g gate, on bool) {
+	if on {
+		s.gates |= g
+		return
+	}
+	s.gates &^= g
+}
+
+// selectDB changes the client's database.
+func (s *Session) selectDB(db int) {
+	s.DB = db
+	s.shared.db.Store(int32(db))
+}
+
+// speak changes the version of the protocol.
+func (s *Session) speak(v resp.Version) {
+	s.Out.Version = v
+	s.shared.version.Store(int32(v))
+	s.gate(gateSubscribed, v == resp.RESP2 && s.subscriptionCount() > 0)
+}
+
+// login makes the client the given user.
+func (s *Session) login(user string) {
+	s.User, s.Authenticated = user, true
+	s.gate(gateAuth, false)
+	s.mu.Lock()
+	s.user = user
+	s.mu.Unlock()
+}
+
+func (s *Session) subscriptionCount() int {
+	return int(s.shared.subs.Load() + s.shared.psubs.Load() + s.shared.ssubs.Load())
+}
+
+// replyMode is the state of CLIENT REPLY.
+type replyMode uint8
+
+const (
+	replyOn replyMode = iota
+	replyOff
+	replySkipNext // set by CLIENT REPLY SKIP itself
+	replySkip     // the request at work is the one to skip
+)

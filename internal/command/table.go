@@ -49,10 +49,8 @@ func NewTable(groups ...[]*Command) *Table {
 }
 
 func (t *Table) add(c, parent *Command) {
-	c.id, c.parent, c.full = len(t.all), parent, c.Name
-	if parent != nil {
-		c.full = parent.Name + "|" + c.Name
-	} else {
+	c.prepare(len(t.all), parent)
+	if parent == nil {
 		t.top = append(t.top, c)
 	}
 	if t.byName[c.full] != nil {

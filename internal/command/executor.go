@@ -1,0 +1,384 @@
+package command
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/resp"
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// Config is what an executor is made of.
+type Config struct {
+	// Cache is what the commands work on. Required.
+	Cache *cache.Cache
+	// Options are the settings at the start; see [DefaultOptions].
+	Options Options
+	// Settings answers CONFIG. Nil: the executor's own [Parameters].
+	Settings Settings
+	// Server describes the process for INFO and CONFIG GET.
+	Server ServerInfo
+	// Hooks connect the executor with the parts above it.
+	Hooks Hooks
+}
+
+// Hooks are calls to the parts above the executor. Any may be nil.
+type Hooks struct {
+	// Network returns the counters of the server.
+	Network func() Network
+	// Shutdown begins to stop the process and returns at once.
+	Shutdown func()
+	// Rewrite writes changed parameters back to the configuration file.
+	Rewrite func(changed map[string]string) error
+	// Changed is told of parameters that CONFIG SET has changed.
+	Changed func(name, value string)
+	// Log writes a line to the server's log.
+	Log func(message string)
+	// Sections appends sections of INFO of other packages; see [Section].
+	Sections func() []Section
+}
+
+// Executor runs the requests of all clients. Its methods are safe for
+// concurrent use, one session in one goroutine at a time.
+//
+// A connection calls Begin, then Execute for each request that has arrived
+// whole, then End; between Begin and End no time passes but that of the
+// requests. When Execute returns [Park] the rest of the batch goes, with the
+// same request first, to a goroutine that has set Session.MayBlock; End comes
+// before the change of goroutine, Begin after it.
+type Executor struct {
+	cache    *cache.Cache
+	store    *memory.Store
+	table    *Table
+	settings Settings
+	server   ServerInfo
+	hooks    Hooks
+	started  time.Time
+
+	changing sync.Mutex // serializes changes of options
+	options  atomic.Pointer[Options]
+	gates    atomic.Uint32 // gate
+
+	sessions sessions
+	pubsub   pubsub
+	notifier notifier
+	tracker  tracker
+	monitors monitors
+	pause    pause
+	slowLog  slowLog
+	latency  latency
+	stats    stats
+	rates    rates
+	blocked  atomic.Int64
+}
+
+// New returns an executor. The table of commands is complete from then on.
+func New(cfg Config) *Executor {
+	x := &Executor{
+		cache:    cfg.Cache,
+		store:    cfg.Cache.Store(),
+		settings: cfg.Settings,
+		server:   cfg.Server.withDefaults(),
+		hooks:    cfg.Hooks,
+		started:  time.Now(),
+		table: NewTable(stringCommands, bitmapCommands, genericCommands,
+			connectionCommands, serverCommands, pubsubCommands),
+	}
+	x.sessions.init()
+	x.pubsub.init()
+	x.tracker.init(x)
+	x.latency.init()
+	x.stats.init(len(x.table.All()))
+	options := cfg.Options
+	x.options.Store(&options)
+	x.changing.Lock()
+	x.apply(&options)
+	x.changing.Unlock()
+	if x.settings == nil {
+		x.settings = NewParameters(x)
+	}
+	return x
+}
+
+// Table returns the commands the executor knows.
+func (x *Executor) Table() *Table { return x.table }
+
+// Begin starts a batch of requests of one client: it takes the time that all
+// of them have in common.
+func (x *Executor) Begin(s *Session) {
+	now := time.Now()
+	s.ctx.Now = now.UnixMilli()
+	s.local.begin(now)
+}
+
+// End closes a batch: counters go from the session to where others read them.
+// The arguments of the last request must still be readable.
+func (x *Executor) End(s *Session) {
+	x.flush(s)
+	s.shared.lastActive.Store(s.ctx.Now)
+	s.ctx.Args = nil
+}
+
+// Execute runs one request and appends its reply to s.Out. args has at least
+// one word and aliases the connection's buffer.
+func (x *Executor) Execute(s *Session, args [][]byte) Outcome {
+	cmd := x.table.Find(args[0])
+	if cmd == nil || cmd.Sub != nil || !cmd.takes(len(args)) || s.gates != 0 || x.gates.Load() != 0 || s.stage != nil {
+		return x.checked(s, cmd, args)
+	}
+	return x.run(s, cmd, args, !cmd.quick)
+}
+
+// checked is the long way of a request: errors are told, and everything a
+// client or the server is set to that concerns requests is heeded.
+func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
+	mark := len(s.Out.Buf)
+	if s.reply == replySkipNext {
+		s.reply = replySkip
+	}
+	out := x.guarded(s, cmd, args)
+	if out == Park {
+		if s.reply == replySkip {
+			s.reply = replySkipNext
+		}
+		return Park
+	}
+	x.dropStage(s)
+	switch s.reply {
+	case replyOff:
+		s.Out.Truncate(mark)
+	case replySkip:
+		s.Out.Truncate(mark)
+		s.reply = replyOn
+		s.gate(gateReply, false)
+	case replySkipNext:
+		s.Out.Truncate(mark)
+	}
+	return out
+}
+
+func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
+	cmd, refusal := resolve(cmd, args)
+	if refusal != "" {
+		return x.reject(s, cmd, args, refusal)
+	}
+	if text := x.refusal(s, cmd); text != "" {
+		return x.reject(s, cmd, args, text)
+	}
+	gates := gate(x.gates.Load())
+	if gates&gatePause != 0 && x.pause.holds(cmd) {
+		if !s.MayBlock {
+			return Park
+		}
+		if !x.pause.wait(x, s, cmd) {
+			return Close
+		}
+	}
+	if x.parks(s, cmd) {
+		return Park
+	}
+	if gates&gateMonitor != 0 {
+		x.monitors.feed(x, s, cmd, args)
+	}
+	timed := !cmd.quick || (gates|s.gates)&(gateTime|gateCareful) != 0 || s.stage != nil
+	if s.gates&gateTracking != 0 {
+		return x.runTracked(s, cmd, args, timed)
+	}
+	return x.run(s, cmd, args, timed)
+}
+
+// refusal returns the error a client gets instead of the command, or "".
+func (x *Executor) refusal(s *Session, cmd *Command) string {
+	if s.gates&gateAuth != 0 && cmd.Flags&NoAuth == 0 && x.needsAuth(s) {
+		return errNoAuth
+	}
+	if cmd.protected && !x.allowsDebug(s) {
+		return errDebugDisabled
+	}
+	if s.gates&gateSubscribed != 0 && cmd.Flags&InQueue == 0 {
+		return "ERR Can't execute '" + cmd.full + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+	}
+	return ""
+}
+
+// parks reports whether the command has to leave the event loop first. A sweep
+// over few keys need not.
+func (x *Executor) parks(s *Session, cmd *Command) bool {
+	if cmd.Flags&Slow == 0 || s.MayBlock {
+		return false
+	}
+	return !cmd.sweeps || x.store.Len(s.DB) > sweepInline
+}
+
+// sweepInline is the number of keys up to which a command that visits all keys
+// of a database runs on the event loop: about 100 us of work.
+const sweepInline = 1024
+
+// run executes a command that nothing speaks against. With timed its own
+// duration is measured; otherwise it shares that of its batch.
+func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+	if cmd.Flags&(Slow|DenyOOM) != 0 {
+		if x.parks(s, cmd) {
+			return Park
+		}
+		if cmd.Flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
+			return x.reject(s, cmd, args, errOOM)
+		}
+	}
+	c := &s.ctx
+	c.Cmd, c.Args, c.outcome, c.failed = cmd, args, Continue, ""
+	sampled := s.local.sample(x)
+	var start time.Duration
+	if timed || sampled {
+		start = x.clock()
+	}
+	mark := len(s.Out.Buf)
+	cmd.Run(c)
+	if len(c.missed) != 0 && !x.filled(s, c, mark) {
+		return c.outcome
+	}
+	if timed || sampled {
+		x.finish(s, cmd, x.clock()-start, timed)
+	} else {
+		s.local.add(x, cmd)
+	}
+	if c.failed != "" {
+		x.stats.failed(cmd, c.failed)
+	}
+	return c.outcome
+}
+
+// filled asks the source for the keys a command has missed and runs it again.
+// It reports false when the request is not done: it parks, or the client is gone.
+func (x *Executor) filled(s *Session, c *Context, mark int) bool {
+	missed := c.missed
+	c.missed = c.missed[:0]
+	if c.Cmd.Flags&(ReadOnly|Write) == Write && c.failed != "" {
+		return true
+	}
+	s.Out.Truncate(mark)
+	if !s.MayBlock {
+		c.outcome = Park
+		return false
+	}
+	s.shared.blocked.Store(true)
+	x.blocked.Add(1)
+	err := x.cache.Load(lifetime{s.wait.done}, missed...)
+	x.blocked.Add(-1)
+	s.shared.blocked.Store(false)
+	c.outcome, c.failed = Continue, ""
+	if err != nil {
+		c.Fail(err)
+		return true
+	}
+	c.Now = time.Now().UnixMilli()
+	c.Cmd.Run(c)
+	c.missed = c.missed[:0]
+	return true
+}
+
+// reject answers with an error without running the command, which is nil when
+// there is no such command.
+func (x *Executor) reject(s *Session, cmd *Command, args [][]byte, text string) Outcome {
+	c := &s.ctx
+	c.Cmd, c.Args, c.outcome = cmd, args, Continue
+	c.Error(text)
+	x.stats.rejected(cmd, text)
+	return Continue
+}
+
+// clock returns a monotonic time, for differences.
+func (x *Executor) clock() time.Duration { return time.Since(x.started) }
+
+func (x *Executor) gate(g gate, on bool) {
+	if on {
+		x.gates.Or(uint32(g))
+		return
+	}
+	x.gates.And(^uint32(g))
+}
+
+// Stage returns engine memory that will receive a large argument of n bytes
+// that has not arrived yet, given the arguments before it, when that argument
+// is the value of a command that stores it; nil otherwise, or when there is no
+// room. The caller fills Bytes(), passes them as the argument to Execute, and
+// leaves the rest to the executor, also when the request never completes.
+func (x *Executor) Stage(s *Session, before [][]byte, n int) *memory.Staged {
+	x.dropStage(s)
+	if len(before) < 2 || s.gates&gateAuth != 0 && x.needsAuth(s) || n > x.Limits().MaxValue {
+		return nil
+	}
+	cmd := x.table.Find(before[0])
+	if cmd == nil || cmd.staged == 0 || cmd.staged != len(before) || x.cache.Reserve(n) != nil {
+		return nil
+	}
+	s.stage = x.cache.Stage(s.DB, before[1], n)
+	return s.stage
+}
+
+func (x *Executor) dropStage(s *Session) {
+	if s.stage != nil {
+		s.stage.Discard()
+		s.stage = nil
+	}
+}
+
+// staged returns the engine memory that holds argument i, nil when it is an
+// ordinary argument. The caller then adopts or discards it; a handler that
+// looks for a key first does so before it calls staged.
+func (c *Context) staged(i int) *memory.Staged {
+	st := c.stage
+	if st == nil || len(c.Args[i]) == 0 {
+		return nil
+	}
+	if b := st.Bytes(); len(b) != len(c.Args[i]) || &b[0] != &c.Args[i][0] {
+		return nil
+	}
+	c.stage = nil
+	return st
+}
+
+// NewSession registers a client. The link's addresses must be known.
+func (x *Executor) NewSession(link Link) *Session {
+	s := &Session{Link: link, Created: time.Now(), User: defaultUser}
+	s.user = defaultUser
+	s.wait.init()
+	s.Out.Version = resp.RESP2
+	s.shared.version.Store(int32(resp.RESP2))
+	s.shared.lastActive.Store(s.Created.UnixMilli())
+	s.set(flagUnixSocket, isUnix(link.RemoteAddr()))
+	s.ctx = Context{Session: s, Exec: x, Cache: x.cache}
+	s.local.init()
+	s.Authenticated = x.Options().Password == ""
+	s.gate(gateAuth, !s.Authenticated)
+	x.sessions.add(s)
+	x.stats.connections.Add(1)
+	return s
+}
+
+// EndSession forgets a client whose connection is closed or about to be. It is
+// called once, by the goroutine that executes the client's commands.
+func (x *Executor) EndSession(s *Session) {
+	s.Interrupt()
+	x.flush(s)
+	x.sessions.remove(s)
+	x.pubsub.removeAll(s)
+	x.tracker.stop(s)
+	x.monitors.remove(x, s)
+	x.dropStage(s)
+	s.Out.Reset()
+}
+
+// Admit is asked before a connection becomes a client. It returns the error
+// line to send before closing when there are too many, "" to go on; the
+// refusal is counted.
+func (x *Executor) Admit() (refusal string) {
+	if x.sessions.len() < x.Limits().MaxClients {
+		return ""
+	}
+	x.stats.connections.Add(1)
+	x.stats.refused.Add(1)
+	return "-ERR max number of clients reached\r\n"
+}

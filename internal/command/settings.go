@@ -1,0 +1,66 @@
+package command
+
+import (
+	"os"
+	"runtime"
+)
+
+// Settings are what CONFIG reads and changes, under Redis's names.
+type Settings interface {
+	// Get returns the parameters whose names match one of the glob patterns,
+	// in any case, sorted by name.
+	Get(patterns []string) []Parameter
+	// Set changes all of the given parameters or none. The error's text is what
+	// the client gets behind the code ERR.
+	Set(changes []Parameter) error
+	// Rewrite writes the parameters back to the configuration file.
+	Rewrite() error
+}
+
+// Parameter is a setting by its name in Redis.
+type Parameter struct{ Name, Value string }
+
+// ServerInfo describes the process to INFO, HELLO and CONFIG GET. Zero fields
+// have the defaults named.
+type ServerInfo struct {
+	Version    string // of larder; default "dev"
+	Commit     string
+	RunID      string // 40 hexadecimal digits; default: random
+	Port       int    // TCP port
+	TLSPort    int
+	Bind       []string
+	UnixSocket string
+	ConfigFile string
+	Executable string // default: that of the process
+	EventLoops int    // default: GOMAXPROCS
+	Multiplex  string // how connections are waited for: "epoll" (default) or "go"
+}
+
+// RedisVersion is the version of Redis whose commands and replies these are.
+const RedisVersion = "7.2.4"
+
+func (s ServerInfo) withDefaults() ServerInfo {
+	if s.Version == "" {
+		s.Version = "dev"
+	}
+	if s.RunID == "" {
+		s.RunID = randomHex(40)
+	}
+	if s.Executable == "" {
+		s.Executable, _ = os.Executable()
+	}
+	if s.EventLoops == 0 {
+		s.EventLoops = runtime.GOMAXPROCS(0)
+	}
+	if s.Multiplex == "" {
+		s.Multiplex = "epoll"
+	}
+	return s
+}
+
+// Section is a part of INFO that another package supplies.
+type Section struct {
+	Name   string // "larder": shown by INFO larder, and by INFO ALL
+	Title  string // "Larder"
+	Fields []Parameter
+}

@@ -1,0 +1,148 @@
+package command
+
+import (
+	"maps"
+	"time"
+)
+
+// Network are the counters of the server, whose they are.
+type Network struct {
+	InputBytes, OutputBytes int64 // bytes received and sent
+	Reads, Writes           int64 // system calls
+	// Clients closed for a limit: output buffer, query buffer, idle time.
+	OutputLimitClosed, QueryLimitClosed, IdleClosed int64
+	// Largest buffers now, in bytes.
+	LargestInput, LargestOutput int64
+}
+
+// Snapshot is the state of the executor's counters at one time, for export.
+type Snapshot struct {
+	Commands []CommandSnapshot // those called or rejected at least once
+	Errors   map[string]uint64 // replies by error code
+
+	ConnectedClients   int
+	BlockedClients     int
+	MaxClients         int
+	TrackingClients    int
+	MonitorClients     int
+	PubSubClients      int
+	ConnectionsTotal   uint64 // accepted, refused ones included
+	ConnectionsRefused uint64 // for there being too many
+
+	Channels, Patterns, ShardChannels int
+
+	TrackedKeys, TrackedItems, TrackedPrefixes int
+
+	SlowLogEntries     int
+	SlowBatches        uint64 // pipelines that were slow as a whole
+	AuthFailures       uint64
+	ErrorReplies       uint64
+	CommandsPerSecond  float64
+	UptimeMilliseconds int64
+}
+
+// CommandSnapshot are the counters of one command.
+type CommandSnapshot struct {
+	Name     string // "get", "config|get"
+	Calls    uint64
+	Time     time.Duration // in all calls
+	Rejected uint64        // did not run
+	Failed   uint64        // ran and answered an error
+	// Latency has all calls, the fast commands extrapolated from a sample.
+	Latency Histogram
+}
+
+// CounterInfo describes a number of [Snapshot] for exporters.
+type CounterInfo struct {
+	Name, Unit, Help string
+	Gauge            bool // may fall
+	// Value reads it, nil for those with labels: commands and errors.
+	Value func(*Snapshot) float64
+}
+
+// Counters lists the numbers of [Snapshot] that have no labels.
+func Counters() []CounterInfo {
+	return []CounterInfo{
+		{"connected_clients", "clients", "Clients connected now.", true, func(s *Snapshot) float64 { return float64(s.ConnectedClients) }},
+		{"blocked_clients", "clients", "Clients whose request waits: for a source, a pause or WAIT.", true, func(s *Snapshot) float64 { return float64(s.BlockedClients) }},
+		{"max_clients", "clients", "Clients that may be connected at once.", true, func(s *Snapshot) float64 { return float64(s.MaxClients) }},
+		{"tracking_clients", "clients", "Clients told of changes of keys they have read.", true, func(s *Snapshot) float64 { return float64(s.TrackingClients) }},
+		{"monitor_clients", "clients", "Clients that watch all requests.", true, func(s *Snapshot) float64 { return float64(s.MonitorClients) }},
+		{"pubsub_clients", "clients", "Clients with at least one subscription.", true, func(s *Snapshot) float64 { return float64(s.PubSubClients) }},
+		{"connections_total", "connections", "Connections accepted, refused ones included.", false, func(s *Snapshot) float64 { return float64(s.ConnectionsTotal) }},
+		{"connections_refused_total", "connections", "Connections refused since there were too many clients.", false, func(s *Snapshot) float64 { return float64(s.ConnectionsRefused) }},
+		{"pubsub_channels", "channels", "Channels with subscribers.", true, func(s *Snapshot) float64 { return float64(s.Channels) }},
+		{"pubsub_patterns", "patterns", "Patterns with subscribers.", true, func(s *Snapshot) float64 { return float64(s.Patterns) }},
+		{"pubsub_shard_channels", "channels", "Shard channels with subscribers.", true, func(s *Snapshot) float64 { return float64(s.ShardChannels) }},
+		{"tracked_keys", "keys", "Keys remembered for clients that track.", true, func(s *Snapshot) float64 { return float64(s.TrackedKeys) }},
+		{"tracked_prefixes", "prefixes", "Prefixes broadcast to clients that track.", true, func(s *Snapshot) float64 { return float64(s.TrackedPrefixes) }},
+		{"slow_log_entries", "entries", "Entries in the slow log.", true, func(s *Snapshot) float64 { return float64(s.SlowLogEntries) }},
+		{"slow_batches_total", "batches", "Pipelines of fast commands that as a whole exceeded a threshold.", false, func(s *Snapshot) float64 { return float64(s.SlowBatches) }},
+		{"auth_failures_total", "requests", "Wrong passwords.", false, func(s *Snapshot) float64 { return float64(s.AuthFailures) }},
+		{"error_replies_total", "replies", "Requests answered by an error.", false, func(s *Snapshot) float64 { return float64(s.ErrorReplies) }},
+	}
+}
+
+// Snapshot returns the counters of the executor. Safe for concurrent use.
+func (x *Executor) Snapshot() Snapshot {
+	tracking := x.tracker.totals()
+	pubsub := x.pubsub.totals()
+	x.rates.mu.Lock()
+	perSecond := x.rates.commands.mean()
+	x.rates.mu.Unlock()
+	s := Snapshot{
+		ConnectedClients: x.sessions.len(), BlockedClients: int(x.blocked.Load()), MaxClients: x.Limits().MaxClients,
+		TrackingClients: tracking.clients, TrackedKeys: tracking.keys, TrackedItems: tracking.items, TrackedPrefixes: tracking.prefixes,
+		MonitorClients: x.monitors.len(), PubSubClients: pubsub.clients,
+		Channels: pubsub.channels, Patterns: pubsub.patterns, ShardChannels: pubsub.shards,
+		ConnectionsTotal: x.stats.connections.Load(), ConnectionsRefused: x.stats.refused.Load(),
+		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
+		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
+		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
+	}
+	x.stats.mu.Lock()
+	s.Errors = maps.Clone(x.stats.errors)
+	x.stats.mu.Unlock()
+	for _, cmd := range x.table.All() {
+		c := CommandSnapshot{Name: cmd.full}
+		for i := range x.stats.counters {
+			n := &x.stats.counters[i][cmd.id]
+			c.Calls += n.calls.Load()
+			c.Time += time.Duration(n.nanos.Load())
+			c.Rejected += n.rejected.Load()
+			c.Failed += n.failed.Load()
+		}
+		if c.Calls+c.Rejected == 0 {
+			continue
+		}
+		if h := x.stats.histograms[cmd.id].Load(); h != nil {
+			c.Latency = h.copy()
+		}
+		s.Commands = append(s.Commands, c)
+	}
+	return s
+}
+
+// pubsubTotals are the sizes INFO shows.
+type pubsubTotals struct{ channels, patterns, shards, clients int }
+
+func (p *pubsub) totals() pubsubTotals {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	clients := map[*Session]struct{}{}
+	for _, kind := range []subscribers{p.channels, p.patterns, p.shards} {
+		for _, list := range kind {
+			for s := range list {
+				clients[s] = struct{}{}
+			}
+		}
+	}
+	return pubsubTotals{len(p.channels), len(p.patterns), len(p.shards), len(clients)}
+}
+
+func (x *Executor) network() Network {
+	if x.hooks.Network == nil {
+		return Network{}
+	}
+	return x.hooks.Network()
+}

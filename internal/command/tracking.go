@@ -1,0 +1,283 @@
+package command
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+
+	"github.com/larder-cache/larder/internal/resp"
+)
+
+// tracker tells clients that asked for it (CLIENT TRACKING) when keys they may
+// hold in memory of their own have changed. It is safe for concurrent use.
+//
+// A key is remembered before it is read, not after: a change that comes between
+// would otherwise never be told. That a client may be told of a change it has
+// already seen does no harm.
+//
+// As in Redis a key is known by its name, whatever the database, and is
+// forgotten once its change has been told: the next read remembers it again.
+//
+// Lock order: a locked key of the engine, then mu, then that of the clients'
+// register. Nothing behind mu calls the engine.
+type tracker struct {
+	x      *Executor
+	active atomic.Int64 // clients that track; zero: nobody needs to be told
+
+	mu       sync.Mutex
+	keys     map[string]map[int64]struct{}    // GUARDED_BY(mu): ids of clients by key
+	items    int                              // GUARDED_BY(mu): pairs of key and client
+	prefixes map[string]map[*Session]struct{} // GUARDED_BY(mu): clients in broadcast mode
+	all      map[*Session]struct{}            // GUARDED_BY(mu): every client that tracks
+	max      int                              // GUARDED_BY(mu): keys to remember; 0: no limit
+}
+
+// trackingMode is how a client wants to be told.
+type trackingMode struct {
+	broadcast bool
+	optIn     bool
+	optOut    bool
+	noLoop    bool
+	redirect  int64 // id of the client to tell instead; 0: none
+	prefixes  []string
+}
+
+// trackingState is what a session knows of its own tracking.
+type trackingState struct {
+	on      bool
+	mode    trackingMode // of the owner
+	caching cachingChoice
+	// redirect is mode.redirect where others can read it; -1 without tracking.
+	redirect atomic.Int64
+}
+
+// cachingChoice is CLIENT CACHING, for the next request.
+type cachingChoice uint8
+
+const (
+	cachingUnset cachingChoice = iota
+	cachingYes
+	cachingNo
+)
+
+func (t *tracker) init(x *Executor) {
+	t.x = x
+	t.keys = map[string]map[int64]struct{}{}
+	t.prefixes = map[string]map[*Session]struct{}{}
+	t.all = map[*Session]struct{}{}
+}
+
+// start begins, or changes, the tracking of a client.
+func (t *tracker) start(s *Session, mode trackingMode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !s.tracking.on {
+		t.active.Add(1)
+		s.set(flagTracking, true)
+	}
+	t.all[s] = struct{}{}
+	s.tracking.on = true
+	s.set(flagTrackingBroken, false)
+	s.set(flagTrackingBroadcast, mode.broadcast)
+	s.tracking.redirect.Store(mode.redirect)
+	if mode.broadcast {
+		for _, prefix := range mode.prefixes {
+			if t.prefixes[prefix] == nil {
+				t.prefixes[prefix] = map[*Session]struct{}{}
+			}
+			t.prefixes[prefix][s] = struct{}{}
+		}
+		mode.prefixes = append(append([]string(nil), s.tracking.mode.prefixes...), mode.prefixes...)
+	}
+	s.tracking.mode = mode
+	s.gate(gateTracking, true)
+}
+
+// stop ends the tracking of a client. What is remembered of it is dropped when
+// the keys change.
+func (t *tracker) stop(s *Session) {
+	if !s.tracking.on {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.active.Add(-1)
+	delete(t.all, s)
+	for _, prefix := range s.tracking.mode.prefixes {
+		if delete(t.prefixes[prefix], s); len(t.prefixes[prefix]) == 0 {
+			delete(t.prefixes, prefix)
+		}
+	}
+	s.tracking.on, s.tracking.mode, s.tracking.caching = false, trackingMode{}, cachingUnset
+	s.tracking.redirect.Store(-1)
+	s.set(flagTracking|flagTrackingBroken|flagTrackingBroadcast, false)
+	s.gate(gateTracking, false)
+}
+
+// remember notes that a client is about to read keys.
+func (t *tracker) remember(s *Session, cmd *Command, args [][]byte) {
+	at := cmd.keyPositions(args)
+	if len(at) == 0 {
+		return
+	}
+	t.mu.Lock()
+	for _, i := range at {
+		clients := t.keys[string(args[i])]
+		if clients == nil {
+			clients = map[int64]struct{}{}
+			t.keys[string(args[i])] = clients
+		}
+		if _, known := clients[s.ID]; !known {
+			clients[s.ID] = struct{}{}
+			t.items++
+		}
+	}
+	t.mu.Unlock()
+	t.shrink()
+}
+
+// shrink forgets keys beyond the limit, any of them, and tells their clients.
+func (t *tracker) shrink() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.max == 0 {
+		return
+	}
+	for key := range t.keys {
+		if len(t.keys) <= t.max {
+			return
+		}
+		t.invalidateLocked([]byte(key), nil)
+	}
+}
+
+func (t *tracker) resize(n int) {
+	t.mu.Lock()
+	t.max = n
+	t.mu.Unlock()
+	t.shrink()
+}
+
+// runTracked is run for a client that tracks: keys it reads are remembered,
+// keys it writes are marked as its own when it does not want to be told of them.
+func (x *Executor) runTracked(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+	mode, caching := &s.tracking.mode, s.tracking.caching
+	if cmd.Flags&ReadOnly != 0 && !mode.broadcast &&
+		(!mode.optIn || caching == cachingYes) && (!mode.optOut || caching != cachingNo) {
+		x.tracker.remember(s, cmd, args)
+	}
+	out := x.run(s, cmd, args, timed)
+	if out != Park && (cmd.parent == nil || cmd.parent.Name != "client") {
+		s.tracking.caching = cachingUnset
+	}
+	return out
+}
+
+// Changed tells that a key was written, deleted, has expired or was evicted.
+// by is the session that did it, nil for the engine itself. It is called with
+// the key locked, does not block, and does not keep key.
+func (x *Executor) Changed(by *Session, key []byte) {
+	t := &x.tracker
+	if t.active.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.invalidateLocked(key, by)
+	for prefix, clients := range t.prefixes {
+		if !bytes.HasPrefix(key, []byte(prefix)) {
+			continue
+		}
+		for s := range clients {
+			if s != by || !s.tracking.mode.noLoop {
+				t.tell(s, key)
+			}
+		}
+	}
+}
+
+// Flushed tells that a database, or all of them, was emptied.
+func (x *Executor) Flushed() {
+	t := &x.tracker
+	if t.active.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.all {
+		t.tell(s, nil)
+	}
+	clear(t.keys)
+	t.items = 0
+}
+
+// REQUIRES: t.mu held.
+func (t *tracker) invalidateLocked(key []byte, by *Session) {
+	clients := t.keys[string(key)]
+	if clients == nil {
+		return
+	}
+	delete(t.keys, string(key))
+	t.items -= len(clients)
+	for id := range clients {
+		s := t.x.sessions.find(id)
+		if s == nil || !s.has(flagTracking) || s.has(flagTrackingBroadcast) {
+			continue
+		}
+		if _, tracks := t.all[s]; tracks && (s != by || !s.tracking.mode.noLoop) {
+			t.tell(s, key)
+		}
+	}
+}
+
+// invalidationChannel is where clients of RESP2 listen, on another connection.
+const invalidationChannel = "__redis__:invalidate"
+
+// tell sends the invalidation of a key, nil for all keys, to a client or to the
+// one it has named.
+//
+// REQUIRES: t.mu held.
+func (t *tracker) tell(s *Session, key []byte) {
+	target := s
+	if id := s.tracking.mode.redirect; id != 0 {
+		if target = t.x.sessions.find(id); target == nil {
+			s.set(flagTrackingBroken, true)
+			if resp.Version(s.shared.version.Load()) == resp.RESP3 {
+				w := resp.Writer{Version: resp.RESP3}
+				w.Push(2)
+				w.BulkString("tracking-redir-broken")
+				w.Int(id)
+				s.Link.Push(w.Buf)
+			}
+			return
+		}
+	}
+	w := resp.Writer{Version: resp.Version(target.shared.version.Load())}
+	switch {
+	case w.Version == resp.RESP3:
+		w.Push(2)
+		w.BulkString("invalidate")
+	case target != s && target.subscriptionCount() > 0:
+		w.Array(3)
+		w.BulkString("message")
+		w.BulkString(invalidationChannel)
+	default:
+		return
+	}
+	if key == nil {
+		w.Null()
+	} else {
+		w.Array(1)
+		w.Bulk(key)
+	}
+	target.Link.Push(w.Buf)
+}
+
+// trackingTotals are the sizes INFO shows.
+type trackingTotals struct{ clients, keys, items, prefixes int }
+
+func (t *tracker) totals() trackingTotals {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return trackingTotals{len(t.all), len(t.keys), t.items, len(t.prefixes)}
+}
