@@ -187,7 +187,7 @@ func (c *Config) validateLoop() error {
 		return fmt.Errorf("threads %d must be at least 1", c.Threads)
 	case c.Pipeline < 1 || c.Pipeline > maxPipeline:
 		return fmt.Errorf("pipeline %d must be from 1 to %d", c.Pipeline, maxPipeline)
-	case c.Rate < 0 || c.Rate > 1e9:
+	case !(c.Rate >= 0 && c.Rate <= 1e9):
 		return fmt.Errorf("rate %g must be from 0 (closed loop) to 1e9 requests per second", c.Rate)
 	case c.Arrivals != Even && c.Arrivals != Poisson:
 		return fmt.Errorf("arrivals %q is neither even nor poisson", c.Arrivals)
@@ -213,9 +213,9 @@ func (c *Config) validateKeys() error {
 			c.KeyLength, max(digits, 0), c.KeyPrefix, c.Keys, decimals(c.Keys-1))
 	case c.Distribution != Uniform && c.Distribution != Zipf && c.Distribution != Sequential:
 		return fmt.Errorf("distribution %q is none of uniform, zipf, sequential", c.Distribution)
-	case c.Distribution == Zipf && (c.Exponent < 0 || c.Exponent > 10):
+	case c.Distribution == Zipf && !(c.Exponent >= 0 && c.Exponent <= 10):
 		return fmt.Errorf("exponent %g of the zipf distribution must be from 0 to 10", c.Exponent)
-	case c.Drift < 0 || c.Drift > 1e12:
+	case !(c.Drift >= 0 && c.Drift <= 1e12):
 		return fmt.Errorf("drift %g must be a number of keys per second, not negative", c.Drift)
 	}
 	return nil

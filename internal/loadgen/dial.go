@@ -12,8 +12,8 @@ import (
 // Sizes of the machinery of a worker.
 const (
 	readBufferBytes = 256 << 10
-	maxPieces       = 64          // pieces of one write
-	maxWaitNs       = 100_000_000 // after which a worker looks whether to stop
+	maxPieces       = 64         // pieces of one write
+	maxWaitNs       = 20_000_000 // after which a worker looks whether to stop
 )
 
 // splitAddress returns network and address for net.Dial.

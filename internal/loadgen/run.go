@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -180,6 +181,9 @@ func (r *runner) run(ctx context.Context, ph *phase, c *Config, ops []op) (*meas
 	if r.blocking {
 		drive = driveBlocking
 	}
+	if !r.blocking {
+		defer spareProcessors(len(r.workers))()
+	}
 	faults := make([]error, len(r.workers))
 	var group sync.WaitGroup
 	for i, w := range r.workers {
@@ -203,6 +207,18 @@ func (r *runner) run(ctx context.Context, ph *phase, c *Config, ops []op) (*meas
 	}
 	m.elapsed = time.Duration(end - ph.begin)
 	return m, r.verdict(faults)
+}
+
+// spareProcessors makes sure that the workers, which keep theirs while they
+// wait, leave processors to the rest of the program; the function returned
+// takes that back.
+func spareProcessors(workers int) (restore func()) {
+	before := runtime.GOMAXPROCS(0)
+	if before > workers+1 {
+		return func() {}
+	}
+	runtime.GOMAXPROCS(workers + 2)
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // verdict decides whether the faults of workers are those of the run: losing
