@@ -1,0 +1,29 @@
+package main
+
+import (
+	"math"
+	"slices"
+)
+
+// median returns the middle of values, of an even number the mean of the two,
+// and NaN of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(values))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}
+
+// spread returns the distance from the lowest to the highest value as a share
+// of the median, 0 for fewer than two values.
+func spread(values []float64) float64 {
+	m := median(values)
+	if len(values) < 2 || m == 0 {
+		return 0
+	}
+	return (slices.Max(values) - slices.Min(values)) / m
+}
