@@ -37,7 +37,8 @@ type Config struct {
 	// DSN says where the database is. Required. For sqlite a file's path or a
 	// file: URI; the file must exist. For postgres a URL
 	// (postgres://user:password@host:5432/db) or key=value pairs; unset ones
-	// come from the PG* variables of the environment.
+	// come from the PG* variables of the environment. Either is only read;
+	// give it a user that may do no more.
 	DSN string `yaml:"dsn"`
 
 	// MaxConnections bounds the open connections. Default (0): as many as

@@ -190,6 +190,12 @@ func appendString(b []byte, s string) []byte {
 // appendFloat writes the shortest text that reads back as f, with an exponent
 // only where it is shorter to read.
 func appendFloat(b []byte, f float64) []byte {
+	if math.IsInf(f, 1) {
+		return append(b, "Infinity"...)
+	}
+	if math.IsInf(f, -1) {
+		return append(b, "-Infinity"...)
+	}
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
 	}

@@ -27,7 +27,7 @@ func TestCells(t *testing.T) {
 		{"whole float", 3.0, "3", "3"},
 		{"large float", 1e300, "1e+300", "1e+300"},
 		{"not a number", math.NaN(), "NaN", `"NaN"`},
-		{"infinity", math.Inf(-1), "-Inf", `"-Inf"`},
+		{"infinity", math.Inf(-1), "-Infinity", `"-Infinity"`},
 		{"bool", true, "true", "true"},
 		{"time", at, "2026-03-04T04:06:07.89Z", `"2026-03-04T04:06:07.89Z"`},
 		{"number", row.Number("1.50"), "1.50", "1.50"},
