@@ -17,6 +17,17 @@ const (
 	errSameObject  = "ERR source and destination objects are the same"
 	errOOM         = "OOM command not allowed when used memory > 'maxmemory'."
 	errStringLimit = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+	errOverflow    = "ERR increment or decrement would overflow"
+	errBitOffset   = "ERR bit offset is not an integer or out of range"
+	errDBIndex     = "ERR DB index is out of range"
+	errDigest      = "ERR must be exactly 16 hexadecimal characters"
+	errBusyKey     = "BUSYKEY Target key name already exists."
+
+	// Of RESTORE: the footer is of an unknown version or the payload is damaged;
+	// the checksum is right and the content is not; a list, a hash ...
+	errDumpSum    = "ERR DUMP payload version or checksum are wrong"
+	errDumpFormat = "ERR Bad data format"
+	errDumpType   = "ERR DUMP payload holds no string, the only type supported"
 )
 
 // wire is the one table from sentinel errors to what a client is told.
