@@ -92,11 +92,12 @@ func (d *Database) Ping(ctx context.Context) error {
 // Close closes statements and connections; running lookups end first.
 func (d *Database) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, l := range d.mu.lookups {
+	lookups := d.mu.lookups
+	d.mu.lookups = nil
+	d.mu.Unlock()
+	for _, l := range lookups {
 		l.close()
 	}
-	d.mu.lookups = nil
 	return d.db.Close()
 }
 
@@ -162,14 +163,26 @@ func (l *Lookup) prepared(ctx context.Context) (*sql.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	kept, spare := l.keep(stmt)
+	if spare != nil {
+		spare.Close()
+	}
+	if kept == nil {
+		return nil, sql.ErrConnDone
+	}
+	return kept, nil
+}
+
+// keep stores a new statement unless there is one or the lookup is closed. It
+// returns the one to use, nil when closed, and the one to close.
+func (l *Lookup) keep(stmt *sql.Stmt) (kept, spare *sql.Stmt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.mu.stmt != nil || l.mu.closed {
-		stmt.Close()
-		stmt = l.mu.stmt
-	}
-	if l.mu.closed {
-		return nil, sql.ErrConnDone
+	switch {
+	case l.mu.closed:
+		return nil, stmt
+	case l.mu.stmt != nil:
+		return l.mu.stmt, stmt
 	}
 	l.mu.stmt = stmt
 	return stmt, nil
@@ -177,10 +190,11 @@ func (l *Lookup) prepared(ctx context.Context) (*sql.Stmt, error) {
 
 func (l *Lookup) close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	stmt := l.mu.stmt
 	l.mu.closed = true
-	if l.mu.stmt != nil {
-		l.mu.stmt.Close()
+	l.mu.Unlock()
+	if stmt != nil {
+		stmt.Close()
 	}
 }
 

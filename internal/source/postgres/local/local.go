@@ -4,6 +4,7 @@
 // demonstration on a machine where PostgreSQL is installed and none is to be
 // set up. The server listens on a Unix socket in its own directory only, so no
 // port can collide and nobody else can connect; it trades durability for speed.
+// On Linux it ends with the process that started it, however that ends.
 package local
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,13 +93,10 @@ func (s *Server) start(ctx context.Context, programs string) error {
 		"-c", "max_connections=100")
 	s.prepare(s.cmd, account)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
+	dieWithParent(s.cmd.SysProcAttr)
+	if err := s.run(); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
-	go func() {
-		s.exitErr = s.cmd.Wait()
-		close(s.exited)
-	}()
 	if err := s.waitReady(ctx); err != nil {
 		return errors.Join(err, s.stop())
 	}
@@ -121,6 +120,24 @@ func (s *Server) prepare(cmd *exec.Cmd, account *syscall.Credential) {
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account, Setpgid: true}
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") }), "TZ=UTC")
+}
+
+// run starts the server and a goroutine that ends with it. Both start and wait
+// are on one locked thread, since Linux takes the end of the thread that started
+// a process for the end of its parent.
+func (s *Server) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.exitErr = s.cmd.Wait()
+			close(s.exited)
+		}
+	}()
+	return <-started
 }
 
 // waitReady returns when the server answers, has ended, or ctx is done.
