@@ -57,7 +57,7 @@ func (x *Executor) allowsDebug(s *Session) bool {
 	return false
 }
 
-func auth(c *Context) {
+func runAuth(c *Context) {
 	user, password := []byte(defaultUser), c.Args[1]
 	switch len(c.Args) {
 	case 2:
@@ -78,9 +78,9 @@ func auth(c *Context) {
 	c.Out.OK()
 }
 
-// hello agrees on the version of the protocol: HELLO [version [AUTH user
+// runHello agrees on the version of the protocol: HELLO [version [AUTH user
 // password] [SETNAME name]].
-func hello(c *Context) {
+func runHello(c *Context) {
 	version := c.Out.Version
 	next := 1
 	if len(c.Args) > 1 {

@@ -28,10 +28,11 @@ type Command struct {
 	full   string // "config|get" for a subcommand, Name otherwise
 	parent *Command
 
-	quick     bool // done in about a microsecond: not timed by itself
-	sweeps    bool // Slow in proportion to the number of keys only
-	protected bool // subject to enable-debug-command
-	staged    int  // index of the argument that may be received into engine memory
+	quick     bool        // done in about a microsecond: not timed by itself
+	long      longRequest // for Slow commands of which only some requests take long
+	protected bool        // subject to enable-debug-command
+	flushes   bool        // empties databases: clients that track are told
+	staged    int         // index of the argument that may be received into engine memory
 }
 
 // quickBesidesFast are the commands that Redis does not flag as fast, for the
@@ -40,8 +41,44 @@ var quickBesidesFast = map[string]bool{
 	"set": true, "setex": true, "psetex": true, "getset": true, "mset": true, "append": true, "publish": true,
 }
 
-// sweepers are the commands whose time depends on the number of keys alone.
-var sweepers = map[string]bool{"keys": true, "flushdb": true, "flushall": true}
+// longRequest tells whether a request of a Slow command takes long enough to
+// leave the event loop.
+type longRequest func(x *Executor, s *Session, args [][]byte) bool
+
+// longRequests has the Slow commands of which only some requests take long.
+var longRequests = map[string]longRequest{
+	"keys": manyKeys, "flushdb": manyKeys, "flushall": manyKeys, "scan": longScan,
+	"randomkey": never, "dump": never, "restore": largeArguments,
+}
+
+// inlineWork is the number of keys a command may look at on the event loop,
+// about 100 us of work, and inlineBytes that of bytes it may convert.
+const (
+	inlineWork  = 1024
+	inlineBytes = 256 << 10
+)
+
+func manyKeys(x *Executor, s *Session, _ [][]byte) bool { return x.store.Len(s.DB) > inlineWork }
+
+func never(*Executor, *Session, [][]byte) bool { return false }
+
+func largeArguments(_ *Executor, _ *Session, args [][]byte) bool {
+	n := 0
+	for _, arg := range args {
+		n += len(arg)
+	}
+	return n > inlineBytes
+}
+
+// longScan looks for the count of keys a SCAN wants to visit.
+func longScan(_ *Executor, _ *Session, args [][]byte) bool {
+	for i := 2; i+1 < len(args); i += 2 {
+		if n, ok := parseInt(args[i+1]); ok && n > inlineWork && equalFold(args[i], "count") {
+			return true
+		}
+	}
+	return false
+}
 
 // stagedArgument tells which argument of a command is a value to be stored as
 // it is.
@@ -54,8 +91,9 @@ func (c *Command) prepare(id int, parent *Command) {
 		c.full = parent.Name + "|" + c.Name
 	}
 	c.quick = c.Flags&Slow == 0 && (c.Flags&Fast != 0 || quickBesidesFast[c.full])
-	c.sweeps = sweepers[c.full]
+	c.long = longRequests[c.full]
 	c.staged = stagedArgument[c.full]
+	c.flushes = c.full == "flushdb" || c.full == "flushall"
 	c.protected = c.full == "debug"
 }
 
@@ -162,7 +200,9 @@ const (
 // Arg documents one argument for COMMAND DOCS.
 type Arg struct {
 	Name, Type, Token, Since string
-	KeySpec                  int // index into Keys plus one; zero: not a key
+	Display                  string // how it is shown; empty: as Name
+	Deprecated               string // version since which it should not be used
+	KeySpec                  int    // index into Keys plus one; zero: not a key
 	Optional, Multiple       bool
 	MultipleToken            bool
 	Args                     []Arg // of a oneof or a block

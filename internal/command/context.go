@@ -19,9 +19,11 @@ type Context struct {
 	// Now is the time of the request in Unix milliseconds.
 	Now int64
 
+	scratch
+
 	outcome Outcome
-	failed  string         // the error this command has answered, "" if none
-	missed  []cache.Missed // keys a source could supply, noted by Lookup
+	failed  string      // the error this command has answered, "" if none
+	reads   cache.Reads // what Lookup has read, and what a source could supply
 }
 
 // Outcome tells the server what to do after a request.
@@ -62,8 +64,8 @@ func (c *Context) LockAll(keys ...[]byte) memory.Handles {
 // executor takes the reply back, asks the source, and runs the command again;
 // so a handler must change nothing before it knows what it has found.
 func (c *Context) Lookup(h *memory.Handle) (memory.Entry, bool) {
-	e, found := c.Cache.Lookup(h, &c.missed)
-	if !found {
+	e, found := c.Cache.Lookup(h, &c.reads)
+	if !found && !c.reads.Missed() {
 		c.Notify(NotifyKeyMiss, "keymiss", h.DB(), h.Key())
 	}
 	return e, found

@@ -22,6 +22,9 @@ type Config struct {
 	Server ServerInfo
 	// Hooks connect the executor with the parts above it.
 	Hooks Hooks
+	// Observer is the one the engine was opened with. Nil: invalidations and
+	// events of expiry and eviction are not sent.
+	Observer *Observer
 }
 
 // Hooks are calls to the parts above the executor. Any may be nil.
@@ -71,7 +74,11 @@ type Executor struct {
 	latency  latency
 	stats    stats
 	rates    rates
+	base     baseline
 	blocked  atomic.Int64
+
+	startupBytes uint64                 // in use by the engine at the start
+	replication  atomic.Pointer[string] // id shown by INFO replication
 }
 
 // New returns an executor. The table of commands is complete from then on.
@@ -84,13 +91,15 @@ func New(cfg Config) *Executor {
 		hooks:    cfg.Hooks,
 		started:  time.Now(),
 		table: NewTable(stringCommands, bitmapCommands, genericCommands,
-			connectionCommands, serverCommands, pubsubCommands),
+			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable),
 	}
 	x.sessions.init()
 	x.pubsub.init()
 	x.tracker.init(x)
 	x.latency.init()
 	x.stats.init(len(x.table.All()))
+	x.startupBytes = x.store.Used()
+	x.changeReplicationID()
 	options := cfg.Options
 	x.options.Store(&options)
 	x.changing.Lock()
@@ -98,6 +107,9 @@ func New(cfg Config) *Executor {
 	x.changing.Unlock()
 	if x.settings == nil {
 		x.settings = NewParameters(x)
+	}
+	if cfg.Observer != nil {
+		cfg.Observer.x.Store(x)
 	}
 	return x
 }
@@ -176,7 +188,7 @@ func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
 			return Close
 		}
 	}
-	if x.parks(s, cmd) {
+	if x.parks(s, cmd, args) {
 		return Park
 	}
 	if gates&gateMonitor != 0 {
@@ -203,24 +215,19 @@ func (x *Executor) refusal(s *Session, cmd *Command) string {
 	return ""
 }
 
-// parks reports whether the command has to leave the event loop first. A sweep
-// over few keys need not.
-func (x *Executor) parks(s *Session, cmd *Command) bool {
+// parks reports whether a request has to leave the event loop before it runs.
+func (x *Executor) parks(s *Session, cmd *Command, args [][]byte) bool {
 	if cmd.Flags&Slow == 0 || s.MayBlock {
 		return false
 	}
-	return !cmd.sweeps || x.store.Len(s.DB) > sweepInline
+	return cmd.long == nil || cmd.long(x, s, args)
 }
-
-// sweepInline is the number of keys up to which a command that visits all keys
-// of a database runs on the event loop: about 100 us of work.
-const sweepInline = 1024
 
 // run executes a command that nothing speaks against. With timed its own
 // duration is measured; otherwise it shares that of its batch.
 func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
 	if cmd.Flags&(Slow|DenyOOM) != 0 {
-		if x.parks(s, cmd) {
+		if x.parks(s, cmd, args) {
 			return Park
 		}
 		if cmd.Flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
@@ -236,11 +243,14 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	}
 	mark := len(s.Out.Buf)
 	cmd.Run(c)
-	if len(c.missed) != 0 && !x.filled(s, c, mark) {
+	if c.reads.Any() && !x.answered(s, c, mark) {
 		return c.outcome
 	}
 	if timed || sampled {
 		x.finish(s, cmd, x.clock()-start, timed)
+		if cmd.flushes {
+			x.tracker.flushed()
+		}
 	} else {
 		s.local.add(x, cmd)
 	}
@@ -250,32 +260,33 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	return c.outcome
 }
 
-// filled asks the source for the keys a command has missed and runs it again.
-// It reports false when the request is not done: it parks, or the client is gone.
-func (x *Executor) filled(s *Session, c *Context, mark int) bool {
-	missed := c.missed
-	c.missed = c.missed[:0]
-	if c.Cmd.Flags&(ReadOnly|Write) == Write && c.failed != "" {
+// answered counts what a command has read. When a source could supply some of
+// it the reply is taken back, the source is asked, and the command runs again.
+// It reports false when the request is not done: it has to park first.
+func (x *Executor) answered(s *Session, c *Context, mark int) bool {
+	if !c.reads.Missed() {
+		x.cache.Commit(&c.reads)
 		return true
 	}
 	s.Out.Truncate(mark)
 	if !s.MayBlock {
+		c.reads.Reset()
 		c.outcome = Park
 		return false
 	}
 	s.shared.blocked.Store(true)
 	x.blocked.Add(1)
-	err := x.cache.Load(lifetime{s.wait.done}, missed...)
+	err := x.cache.Load(lifetime{s.wait.done}, &c.reads)
 	x.blocked.Add(-1)
 	s.shared.blocked.Store(false)
 	c.outcome, c.failed = Continue, ""
-	if err != nil {
+	if err == nil {
+		c.Now = time.Now().UnixMilli()
+		c.Cmd.Run(c)
+	} else {
 		c.Fail(err)
-		return true
 	}
-	c.Now = time.Now().UnixMilli()
-	c.Cmd.Run(c)
-	c.missed = c.missed[:0]
+	x.cache.Commit(&c.reads)
 	return true
 }
 
@@ -326,8 +337,9 @@ func (x *Executor) dropStage(s *Session) {
 }
 
 // staged returns the engine memory that holds argument i, nil when it is an
-// ordinary argument. The caller then adopts or discards it; a handler that
-// looks for a key first does so before it calls staged.
+// ordinary argument. The caller then adopts or discards it, and finds its bytes
+// there, no longer in Args; a handler that looks for a key first does so before
+// it calls staged.
 func (c *Context) staged(i int) *memory.Staged {
 	st := c.stage
 	if st == nil || len(c.Args[i]) == 0 {
@@ -337,8 +349,13 @@ func (c *Context) staged(i int) *memory.Staged {
 		return nil
 	}
 	c.stage = nil
+	// The memory may be freed as soon as the key is unlocked.
+	c.Args[i] = largeArgument
 	return st
 }
+
+// largeArgument stands for an argument whose bytes went into the engine.
+var largeArgument = []byte("(large value)")
 
 // NewSession registers a client. The link's addresses must be known.
 func (x *Executor) NewSession(link Link) *Session {

@@ -94,7 +94,7 @@ func (x *Executor) Spike(event string, d time.Duration) {
 	}
 }
 
-func latencyLatest(c *Context) {
+func runLatencyLatest(c *Context) {
 	names := c.Exec.latency.names()
 	c.Out.Array(len(names))
 	for _, name := range names {
@@ -111,7 +111,7 @@ func latencyLatest(c *Context) {
 	}
 }
 
-func latencyHistory(c *Context) {
+func runLatencyHistory(c *Context) {
 	series, _ := c.Exec.latency.series(string(c.Args[2]))
 	c.Out.Array(len(series.samples))
 	for _, s := range series.samples {
@@ -121,7 +121,7 @@ func latencyHistory(c *Context) {
 	}
 }
 
-func latencyReset(c *Context) {
+func runLatencyReset(c *Context) {
 	if len(c.Args) == 2 {
 		c.Out.Int(int64(c.Exec.latency.reset("")))
 		return
@@ -135,7 +135,7 @@ func latencyReset(c *Context) {
 	c.Out.Int(int64(n))
 }
 
-func latencyHistogram(c *Context) {
+func runLatencyHistogram(c *Context) {
 	var cmds []*Command
 	if len(c.Args) == 2 {
 		cmds = c.Exec.table.All()
@@ -187,7 +187,7 @@ func writeHistogram(c *Context, h Histogram) {
 	}
 }
 
-func latencyHelp(c *Context) {
+func runLatencyHelp(c *Context) {
 	c.help("LATENCY",
 		"DOCTOR",
 		"    Explain in words what was slow and what may help.",

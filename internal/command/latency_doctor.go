@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func latencyGraph(c *Context) {
+func runLatencyGraph(c *Context) {
 	event := string(c.Args[2])
 	series, ok := c.Exec.latency.series(event)
 	if !ok {
@@ -87,7 +87,7 @@ func age(seconds int64) string {
 	return fmt.Sprintf("%dd", seconds/(24*3600))
 }
 
-func latencyDoctor(c *Context) {
+func runLatencyDoctor(c *Context) {
 	c.Out.Verbatim("txt", c.Exec.latencyReport(time.Now()))
 }
 

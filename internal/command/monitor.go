@@ -114,7 +114,7 @@ func appendQuoted(dst, word []byte) []byte {
 	return append(dst, '"')
 }
 
-func monitor(c *Context) {
+func runMonitor(c *Context) {
 	c.Exec.monitors.add(c.Exec, c.Session)
 	c.Out.OK()
 }

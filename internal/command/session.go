@@ -51,7 +51,6 @@ type Session struct {
 	gates gate           // why requests of this client take the checked path
 	stage *memory.Staged // memory that receives, or has received, a large argument
 	reply replyMode
-	noop  []byte // key of a NOLOOP client's write in progress; see tracking.go
 
 	wait waitState
 

@@ -149,7 +149,7 @@ func redactFrom(args [][]byte, from int) [][]byte {
 	return out
 }
 
-func slowLogGet(c *Context) {
+func runSlowlogGet(c *Context) {
 	n := int64(10)
 	if len(c.Args) > 3 {
 		c.subcommandSyntax()
@@ -179,14 +179,14 @@ func slowLogGet(c *Context) {
 	}
 }
 
-func slowLogLen(c *Context) { c.Out.Int(int64(c.Exec.slowLog.len())) }
+func runSlowlogLen(c *Context) { c.Out.Int(int64(c.Exec.slowLog.len())) }
 
-func slowLogReset(c *Context) {
+func runSlowlogReset(c *Context) {
 	c.Exec.slowLog.reset()
 	c.Out.OK()
 }
 
-func slowLogHelp(c *Context) {
+func runSlowlogHelp(c *Context) {
 	c.help("SLOWLOG",
 		"GET [<count>]",
 		"    List the newest <count> entries (10 unless given, -1 for all), each as id,",

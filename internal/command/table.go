@@ -48,7 +48,10 @@ func NewTable(groups ...[]*Command) *Table {
 	return t
 }
 
-func (t *Table) add(c, parent *Command) {
+// add takes a copy of a row: tables of several executors have nothing in common.
+func (t *Table) add(row, parent *Command) *Command {
+	copied := *row
+	c := &copied
 	c.prepare(len(t.all), parent)
 	if parent == nil {
 		t.top = append(t.top, c)
@@ -58,9 +61,11 @@ func (t *Table) add(c, parent *Command) {
 	}
 	t.byName[c.full] = c
 	t.all = append(t.all, c)
-	for _, sub := range c.Sub {
-		t.add(sub, c)
+	c.Sub = nil
+	for _, sub := range row.Sub {
+		c.Sub = append(c.Sub, t.add(sub, c))
 	}
+	return c
 }
 
 // Find returns the command of that name in any case, nil when there is none.

@@ -47,6 +47,7 @@ type trackingState struct {
 	on      bool
 	mode    trackingMode // of the owner
 	caching cachingChoice
+	own     ownWrite
 	// redirect is mode.redirect where others can read it; -1 without tracking.
 	redirect atomic.Int64
 }
@@ -147,7 +148,7 @@ func (t *tracker) shrink() {
 		if len(t.keys) <= t.max {
 			return
 		}
-		t.invalidateLocked([]byte(key), nil)
+		t.invalidateLocked([]byte(key))
 	}
 }
 
@@ -159,46 +160,46 @@ func (t *tracker) resize(n int) {
 }
 
 // runTracked is run for a client that tracks: keys it reads are remembered,
-// keys it writes are marked as its own when it does not want to be told of them.
+// and of its own writes it is not told if it does not want to be.
 func (x *Executor) runTracked(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
 	mode, caching := &s.tracking.mode, s.tracking.caching
 	if cmd.Flags&ReadOnly != 0 && !mode.broadcast &&
 		(!mode.optIn || caching == cachingYes) && (!mode.optOut || caching != cachingNo) {
 		x.tracker.remember(s, cmd, args)
 	}
-	out := x.run(s, cmd, args, timed)
+	var out Outcome
+	if cmd.Flags&Write != 0 && mode.noLoop {
+		out = x.runOwn(s, cmd, args, timed)
+	} else {
+		out = x.run(s, cmd, args, timed)
+	}
 	if out != Park && (cmd.parent == nil || cmd.parent.Name != "client") {
 		s.tracking.caching = cachingUnset
 	}
 	return out
 }
 
-// Changed tells that a key was written, deleted, has expired or was evicted.
-// by is the session that did it, nil for the engine itself. It is called with
-// the key locked, does not block, and does not keep key.
-func (x *Executor) Changed(by *Session, key []byte) {
-	t := &x.tracker
+// changed tells the clients concerned that a key was written, deleted, has
+// expired or was evicted.
+func (t *tracker) changed(key []byte) {
 	if t.active.Load() == 0 {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.invalidateLocked(key, by)
+	t.invalidateLocked(key)
 	for prefix, clients := range t.prefixes {
 		if !bytes.HasPrefix(key, []byte(prefix)) {
 			continue
 		}
 		for s := range clients {
-			if s != by || !s.tracking.mode.noLoop {
-				t.tell(s, key)
-			}
+			t.tellUnlessOwn(s, key)
 		}
 	}
 }
 
-// Flushed tells that a database, or all of them, was emptied.
-func (x *Executor) Flushed() {
-	t := &x.tracker
+// flushed tells every client that tracks that all keys are gone.
+func (t *tracker) flushed() {
 	if t.active.Load() == 0 {
 		return
 	}
@@ -212,7 +213,7 @@ func (x *Executor) Flushed() {
 }
 
 // REQUIRES: t.mu held.
-func (t *tracker) invalidateLocked(key []byte, by *Session) {
+func (t *tracker) invalidateLocked(key []byte) {
 	clients := t.keys[string(key)]
 	if clients == nil {
 		return
@@ -224,8 +225,8 @@ func (t *tracker) invalidateLocked(key []byte, by *Session) {
 		if s == nil || !s.has(flagTracking) || s.has(flagTrackingBroadcast) {
 			continue
 		}
-		if _, tracks := t.all[s]; tracks && (s != by || !s.tracking.mode.noLoop) {
-			t.tell(s, key)
+		if _, tracks := t.all[s]; tracks {
+			t.tellUnlessOwn(s, key)
 		}
 	}
 }
