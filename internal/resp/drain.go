@@ -5,22 +5,21 @@ package resp
 // change of the writer. Nothing is appended when there is no output.
 func (w *Writer) Chunks(list [][]byte, limit int) [][]byte {
 	from, skip := w.sent, w.sentRef
+	full := len(list) + limit
 	for _, a := range w.Attachments {
-		if limit < 2 {
-			return list
-		}
-		if from < a.At {
+		if from < a.At && len(list) < full {
 			list = append(list, w.Buf[from:a.At])
 			from = a.At
-			limit--
+		}
+		if len(list) == full {
+			return list
 		}
 		if skip < len(a.Data) {
 			list = append(list, a.Data[skip:])
-			limit--
 		}
 		skip = 0
 	}
-	if from < len(w.Buf) && limit > 0 {
+	if from < len(w.Buf) && len(list) < full {
 		list = append(list, w.Buf[from:])
 	}
 	return list
@@ -62,6 +61,9 @@ func (w *Writer) Sent(n int) {
 	}
 }
 
+// Gone returns how many bytes at the start of Buf have been sent already.
+func (w *Writer) Gone() int { return w.sent }
+
 // Compact moves the output that is still to be sent to buf, which is empty and
 // whose room is used, and returns the former buffer. Positions in Buf change: it
 // is for the time between two requests.
@@ -81,4 +83,28 @@ func (w *Writer) drop(i int) {
 		release()
 	}
 	w.Attachments[i] = Attachment{}
+}
+
+// Take moves the output of from behind that of w.
+func (w *Writer) Take(from *Writer) {
+	shift := len(w.Buf) - from.sent
+	if w.Size() == 0 {
+		// Nothing is in front of it: the buffers change places.
+		version := w.Version
+		*w, *from = *from, Writer{Buf: w.Buf[:0], Version: from.Version}
+		w.Version = version
+		return
+	}
+	w.Buf = append(w.Buf, from.Buf[from.sent:]...)
+	for _, a := range from.Attachments {
+		a.At += shift
+		w.Attachments = append(w.Attachments, a)
+	}
+	if from.sentRef > 0 {
+		first := &w.Attachments[len(w.Attachments)-len(from.Attachments)]
+		first.Data = first.Data[from.sentRef:]
+	}
+	w.attached += from.attached
+	clear(from.Attachments)
+	*from = Writer{Buf: from.Buf[:0], Attachments: from.Attachments[:0], Version: from.Version}
 }

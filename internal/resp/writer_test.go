@@ -85,7 +85,7 @@ func reply(w *resp.Writer, released *[2]int) string {
 
 func TestDrain(t *testing.T) {
 	for step := 1; step < 48; step++ {
-		for limit := 2; limit < 8; limit++ {
+		for limit := 1; limit < 8; limit++ {
 			var w resp.Writer
 			var released [2]int
 			want := reply(&w, &released)

@@ -1,0 +1,3 @@
+package server_test
+
+const descriptorChild = "LARDER_SERVER_TEST_DESCRIPTORS"

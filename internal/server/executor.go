@@ -1,0 +1,42 @@
+package server
+
+import (
+	"github.com/larder-cache/larder/internal/command"
+)
+
+// Executor is what the server needs of the commands. Begin, Execute and End of
+// one session are called by one goroutine at a time; the other methods are safe
+// for concurrent use. See [command.Executor] for what each does.
+type Executor interface {
+	// Admit returns the error line for a client that is too many, "" to go on.
+	Admit() (refusal string)
+	NewSession(link command.Link) *command.Session
+	EndSession(s *command.Session)
+
+	Begin(s *command.Session)
+	Execute(s *command.Session, args [][]byte) command.Outcome
+	End(s *command.Session)
+
+	// Receive returns memory for an argument of n bytes that has not arrived
+	// yet, given those before it; nil when it has no place of its own. It stays
+	// the executor's, also when the request is never completed.
+	Receive(s *command.Session, before [][]byte, n int) []byte
+	// Interrupt ends the waiting of a client that is gone.
+	Interrupt(s *command.Session)
+	// Limits returns the limits in force; they are not modified.
+	Limits() *command.Limits
+}
+
+// Commands makes an [Executor] of the command package's.
+type Commands struct{ *command.Executor }
+
+// Receive implements [Executor].
+func (c Commands) Receive(s *command.Session, before [][]byte, n int) []byte {
+	if staged := c.Stage(s, before, n); staged != nil {
+		return staged.Bytes()
+	}
+	return nil
+}
+
+// Interrupt implements [Executor].
+func (Commands) Interrupt(s *command.Session) { s.Interrupt() }
