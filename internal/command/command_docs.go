@@ -41,19 +41,26 @@ func (c *Context) writeDocs(cmd *Command) {
 	fields := present(docField{"summary", cmd.Summary}, docField{"since", cmd.Since},
 		docField{"group", cmd.Group}, docField{"complexity", cmd.Cost})
 	deprecated := present(docField{"deprecated_since", cmd.DeprecatedSince}, docField{"replaced_by", cmd.ReplacedBy})
+	var flags []string
+	if len(deprecated) > 0 {
+		flags = append(flags, "deprecated")
+	}
+	if cmd.protected {
+		flags = append(flags, "syscmd")
+	}
 	n := len(fields) + len(deprecated)
-	for _, more := range []bool{len(deprecated) > 0, len(cmd.Args) > 0, len(cmd.Sub) > 0} {
+	for _, more := range []bool{len(flags) > 0, len(cmd.Args) > 0, len(cmd.Sub) > 0} {
 		if more {
 			n++
 		}
 	}
 	c.Out.Map(n)
 	c.writeFields(fields)
-	if len(deprecated) > 0 {
+	if len(flags) > 0 {
 		c.Out.BulkString("doc_flags")
-		c.statusSet([]string{"deprecated"})
-		c.writeFields(deprecated)
+		c.statusSet(flags)
 	}
+	c.writeFields(deprecated)
 	if len(cmd.Args) > 0 {
 		c.Out.BulkString("arguments")
 		c.writeArgs(cmd.Args)

@@ -89,7 +89,7 @@ func (c *Command) legacyKeys() (first, last, step int) {
 // writeInfo answers with the ten elements of COMMAND INFO; null for no command.
 func (c *Context) writeInfo(cmd *Command) {
 	if cmd == nil {
-		c.Out.NullArray()
+		c.Out.Null()
 		return
 	}
 	first, last, step := cmd.legacyKeys()

@@ -34,8 +34,10 @@ func runQuit(c *Context) {
 func runSelect(c *Context) {
 	v, ok := parseInt(c.Args[1])
 	switch {
-	case !ok || v != int64(int32(v)):
+	case !ok:
 		c.Error(errNotInteger)
+	case v != int64(int32(v)):
+		c.Error("ERR value is out of range, value must between -2147483648 and 2147483647")
 	case v < 0 || v >= int64(c.Exec.store.Databases()):
 		c.Error("ERR DB index is out of range")
 	default:

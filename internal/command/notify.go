@@ -67,7 +67,7 @@ func (n NotifyClass) String() string {
 	var b strings.Builder
 	if n&NotifyAll == NotifyAll {
 		b.WriteByte('A')
-		n &^= NotifyAll
+		n &^= NotifyAll | NotifyNew
 	}
 	for _, l := range notifyLetters {
 		if n&l.class != 0 {

@@ -79,20 +79,28 @@ func (p *Parameters) Get(patterns []string) []Parameter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var found []Parameter
-	for _, name := range p.names {
-		if !matchesAny(patterns, name) {
+	seen := map[string]bool{}
+	add := func(shown string) {
+		name := strings.ToLower(shown)
+		row := p.byName[name]
+		if row == nil || seen[name] {
+			return
+		}
+		seen[name] = true
+		found = append(found, Parameter{shown, p.valueLocked(row, o)})
+	}
+	for _, pattern := range patterns {
+		if !strings.ContainsAny(pattern, "[*?") {
+			add(pattern)
 			continue
 		}
-		row := p.byName[name]
-		found = append(found, Parameter{name, p.valueLocked(row, o)})
+		for _, name := range p.names {
+			if globMatch([]byte(pattern), []byte(name), true) {
+				add(name)
+			}
+		}
 	}
 	return found
-}
-
-func matchesAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		return globMatch([]byte(pattern), []byte(name), true)
-	})
 }
 
 // REQUIRES: p.mu held.

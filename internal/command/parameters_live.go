@@ -59,7 +59,7 @@ var liveParameters = []parameter{
 		},
 	},
 	{
-		name: "maxclients", kind: kindInteger, low: 1, high: math.MaxInt32,
+		name: "maxclients", kind: kindInteger, low: 1, high: math.MaxUint32,
 		get: func(_ *Executor, o *Options) string { return decimal(int64(o.MaxClients)) },
 		set: func(d *draft, s string) error { d.MaxClients = int(integerOf(s)); return nil },
 	},
@@ -94,7 +94,7 @@ var liveParameters = []parameter{
 		set:  func(d *draft, s string) error { d.Password = s; return nil },
 	},
 	{
-		name: "slowlog-log-slower-than", kind: kindInteger, low: -1, high: longestDuration(time.Microsecond),
+		name: "slowlog-log-slower-than", kind: kindInteger, low: -1, high: math.MaxInt64,
 		get: func(_ *Executor, o *Options) string {
 			if o.SlowLogSlower < 0 {
 				return "-1"
@@ -102,7 +102,7 @@ var liveParameters = []parameter{
 			return decimal(o.SlowLogSlower.Microseconds())
 		},
 		set: func(d *draft, s string) error {
-			d.SlowLogSlower = time.Duration(integerOf(s)) * time.Microsecond
+			d.SlowLogSlower = time.Duration(min(integerOf(s), longestDuration(time.Microsecond))) * time.Microsecond
 			return nil
 		},
 	},
@@ -112,10 +112,10 @@ var liveParameters = []parameter{
 		set: func(d *draft, s string) error { d.SlowLogLen = int(integerOf(s)); return nil },
 	},
 	{
-		name: "latency-monitor-threshold", kind: kindInteger, high: longestDuration(time.Millisecond),
+		name: "latency-monitor-threshold", kind: kindInteger, high: math.MaxInt64,
 		get: func(_ *Executor, o *Options) string { return decimal(o.LatencyThreshold.Milliseconds()) },
 		set: func(d *draft, s string) error {
-			d.LatencyThreshold = time.Duration(integerOf(s)) * time.Millisecond
+			d.LatencyThreshold = time.Duration(min(integerOf(s), longestDuration(time.Millisecond))) * time.Millisecond
 			return nil
 		},
 	},

@@ -7,8 +7,9 @@ import (
 
 // Settings are what CONFIG reads and changes, under Redis's names.
 type Settings interface {
-	// Get returns the parameters whose names match one of the glob patterns,
-	// in any case, sorted by name.
+	// Get returns the parameters whose names match one of the glob patterns, in
+	// any case, pattern by pattern and sorted within one. A name without
+	// wildcards comes back as it was written.
 	Get(patterns []string) []Parameter
 	// Set changes all of the given parameters or none. The error's text is what
 	// the client gets behind the code ERR.
