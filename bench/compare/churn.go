@@ -75,7 +75,7 @@ func (b *bench) churnPhase(ctx context.Context, s *process, ph churnPhase, maxim
 	c.KeyPrefix, c.Values, c.Pipeline = ph.prefix, sizes, 16
 	c.Distribution, c.Duration, c.Requests = loadgen.Sequential, 0, c.Keys
 	c.Gets, c.Sets = 0, 1
-	if ph.mixed && s.protocol != loadgen.Memcached {
+	if ph.mixed && !s.speaksMemcached() {
 		c.Distribution, c.Requests = loadgen.Uniform, 2*c.Keys
 		c.Commands = []loadgen.Command{{Template: "SET __key__ __data__", Weight: 3}, {Template: "DEL __key__", Weight: 1}}
 	}
@@ -96,7 +96,9 @@ func (b *bench) churnPhase(ctx context.Context, s *process, ph churnPhase, maxim
 	if err != nil || r.Interrupted {
 		return b.fault(ctx, s.name, "churn "+ph.name, err)
 	}
-	data := float64(r.Hits) * float64(ph.mean+c.KeyLength) / float64(maximum)
+	// Framing is about ten bytes of a hit and five of a miss.
+	read := r.ReadPerSec*r.Seconds - 10*float64(r.Hits) - 5*float64(r.Misses)
+	data := (read + float64(c.KeyLength)*float64(r.Hits)) / float64(maximum)
 	b.rep.add("churn", held, ph.name, s.name, data)
 	b.say("%-24s %-10s peak %.3f x maximum, data %.2f x", ph.name, s.name, peak, data)
 	return nil

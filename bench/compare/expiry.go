@@ -38,9 +38,14 @@ func (b *bench) expirePeer(ctx context.Context, p peer, round int) error {
 	defer s.stop()
 	keys := pick[uint64](b, 1_000_000, 200_000)
 	name := countText(keys) + " keys expire within 5 s"
-	probe, err := b.probed(ctx, s, round, func(ctx context.Context) error {
-		return b.watchExpiry(ctx, s, keys, name)
-	})
+	if err := b.preloadProbe(ctx, s); err != nil {
+		return b.fault(ctx, s.name, name, err)
+	}
+	w := expiryWatch{bench: b, s: s, name: name}
+	if err := w.write(ctx, keys); err != nil {
+		return b.fault(ctx, s.name, name, err)
+	}
+	probe, err := b.probed(ctx, s, round, w.await)
 	if err != nil {
 		return b.fault(ctx, s.name, name, err)
 	}
@@ -48,46 +53,63 @@ func (b *bench) expirePeer(ctx context.Context, p peer, round int) error {
 	return nil
 }
 
-// watchExpiry writes the keys and waits until they are gone.
-func (b *bench) watchExpiry(ctx context.Context, s *process, keys uint64, name string) error {
-	before, beforeRSS := s.usedMemory(), s.memory("VmRSS")
-	c := b.load(s, 0)
+// expiryWatch follows the keys of one peer to their end.
+type expiryWatch struct {
+	*bench
+	s    *process
+	name string
+	last time.Time // when the last key expires
+
+	before, full       int64 // used memory without and with the keys; -1 unknown
+	beforeRSS, fullRSS int64
+}
+
+// write writes the keys.
+func (w *expiryWatch) write(ctx context.Context, keys uint64) error {
+	w.before, w.beforeRSS = w.s.usedMemory(), w.s.memory("VmRSS")
+	c := w.load(w.s, 0)
 	c.Keys, c.Values = keys, loadgen.FixedSize(64)
 	c.TTL = loadgen.TTL{Min: 8 * time.Second, Max: 10 * time.Second}
-	if _, err := loadgen.Preload(ctx, c); err != nil {
-		return err
-	}
-	last := time.Now().Add(c.TTL.Max)
-	full, fullRSS := s.usedMemory(), s.memory("VmRSS")
-	if err := sleep(ctx, time.Until(last)); err != nil {
+	_, err := loadgen.Preload(ctx, c)
+	w.last = time.Now().Add(c.TTL.Max)
+	w.full, w.fullRSS = w.s.usedMemory(), w.s.memory("VmRSS")
+	return err
+}
+
+// await waits until the keys and their memory are gone, and records when.
+func (w *expiryWatch) await(ctx context.Context) error {
+	if err := sleep(ctx, time.Until(w.last)); err != nil {
 		return err
 	}
 	gone, back := -1.0, -1.0
-	for gone < 0 || back < 0 && before >= 0 {
-		late := time.Since(last)
+	counted := w.s.keys() >= 0 // some peers do not say how many keys they have
+	for gone < 0 && counted || back < 0 && w.before >= 0 {
+		late := time.Since(w.last)
 		if late > expiryPatience {
 			break
 		}
-		if gone < 0 && s.keys() <= probeKeys {
+		if gone < 0 && w.s.keys() <= probeKeys {
 			gone = late.Seconds()
 		}
 		// A tenth of the growth may stay: tables do not shrink at once.
-		if back < 0 && before >= 0 && s.usedMemory() <= before+(full-before)/10 {
+		if back < 0 && w.before >= 0 && w.s.usedMemory() <= w.before+(w.full-w.before)/10 {
 			back = late.Seconds()
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	b.rep.add("expiry", keysGone, name, s.name, orPatience(gone))
-	if before >= 0 {
-		b.rep.add("expiry", memoryBack, name, s.name, orPatience(back))
+	if counted {
+		w.rep.add("expiry", keysGone, w.name, w.s.name, orPatience(gone))
+	}
+	if w.before >= 0 {
+		w.rep.add("expiry", memoryBack, w.name, w.s.name, orPatience(back))
 	}
 	if err := sleep(ctx, 2*time.Second); err != nil { // what is freed late is freed
 		return err
 	}
-	if grown := fullRSS - beforeRSS; grown > 0 {
-		b.rep.add("expiry", rssLeft, name, s.name, 100*float64(s.memory("VmRSS")-beforeRSS)/float64(grown))
+	if grown := w.fullRSS - w.beforeRSS; grown > 0 {
+		w.rep.add("expiry", rssLeft, w.name, w.s.name, 100*float64(w.s.memory("VmRSS")-w.beforeRSS)/float64(grown))
 	}
 	return nil
 }

@@ -31,9 +31,12 @@ func (b *bench) growPeer(ctx context.Context, p peer, round int) error {
 	defer s.stop()
 	entries := pick[uint64](b, 10_000_000, 1_000_000)
 	name := countText(entries) + " entries inserted at 200 k/s"
+	if err := b.preloadProbe(ctx, s); err != nil {
+		return b.fault(ctx, s.name, name, err)
+	}
 	c := b.load(s, round)
 	c.Keys, c.Distribution, c.Gets, c.Sets = entries, loadgen.Sequential, 0, 1
-	c.Connections, c.Threads, c.Pipeline, c.Rate = 4, 1, 64, 200_000
+	c.Connections, c.Threads, c.Pipeline, c.Rate = 2, 1, 64, 200_000
 	c.Duration, c.Requests = 0, entries
 	probe, err := b.probed(ctx, s, round, func(ctx context.Context) error {
 		r, err := loadgen.Run(ctx, c)
@@ -55,18 +58,25 @@ func (b *bench) growPeer(ctx context.Context, p peer, round int) error {
 
 // Probes read a few keys of their own at a low rate.
 const (
-	probeRate = 2000
-	probeKeys = 10_000
+	probeRate   = 2000
+	probeKeys   = 10_000
+	probePrefix = "probe:"
 )
 
+// preloadProbe writes the keys that a probe reads.
+func (b *bench) preloadProbe(ctx context.Context, s *process) error {
+	c := b.load(s, 0)
+	c.KeyPrefix, c.Keys = probePrefix, probeKeys
+	_, err := loadgen.Preload(ctx, c)
+	return err
+}
+
 // probed runs work while a probe reads from s, and returns the probe's result.
+// The probe's keys must have been written.
 func (b *bench) probed(ctx context.Context, s *process, round int, work func(context.Context) error) (*loadgen.Result, error) {
 	c := b.load(s, round)
-	c.KeyPrefix, c.Keys, c.Gets, c.Sets = "probe:", probeKeys, 1, 0
+	c.KeyPrefix, c.Keys, c.Gets, c.Sets = probePrefix, probeKeys, 1, 0
 	c.Connections, c.Threads, c.Rate, c.Duration = 4, 1, probeRate, time.Hour
-	if _, err := loadgen.Preload(ctx, c); err != nil {
-		return nil, err
-	}
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	type outcome struct {

@@ -21,6 +21,10 @@ var percentiles = []struct {
 	{metric{"maximum", "us", false}, func(l loadgen.Latency) float64 { return l.Max }},
 }
 
+// tailRatio tells stalls, such as of a garbage collector, from noise that all
+// requests share.
+var tailRatio = metric{"p99.9 / p99", "ratio", false}
+
 // latency measures in an open loop: at 5 000 requests per second, and at half
 // of what the reference reaches without pipelining, the same rate for everyone.
 func (b *bench) latency(ctx context.Context) error {
@@ -105,6 +109,7 @@ func (b *bench) measureLatency(ctx context.Context, s *process, name string, c l
 	for _, p := range percentiles {
 		b.rep.add("latency", p.metric, name, s.name, p.of(r.Latency))
 	}
+	b.rep.add("latency", tailRatio, name, s.name, r.Latency.P999/r.Latency.P99)
 	total := (c.Duration + c.Warmup).Seconds()
 	b.rep.add("latency", metric{"server processor time", "% of a core", false}, name, s.name, 100*used.Seconds()/total)
 	b.say("%-32s %-10s p50 %5.0f  p99 %6.0f  p99.9 %6.0f  max %6.0f us", name, s.name, r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Latency.Max)

@@ -8,6 +8,7 @@
 //	process.go    a running peer: its time, its memory, its keys
 //	suite.go      the suites; one file for each follows
 //	report.go     medians, ratios, tables
+//	goals.go      what larder is to reach, and whether it does
 package main
 
 import (
@@ -159,6 +160,7 @@ func finish(rep *report, dir string) error {
 	rep.Finished = time.Now()
 	rep.Machine.LoadAfter = loadAverage()
 	rep.compute()
+	rep.judge()
 	if err := rep.markdown(os.Stdout); err != nil {
 		return fmt.Errorf("print report: %w", err)
 	}

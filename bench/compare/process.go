@@ -68,7 +68,7 @@ func start(ctx context.Context, p peer, dir string, maxMemory int64) (*process, 
 // awaitAnswer asks every 200 us until the server answers.
 func (s *process) awaitAnswer(begin time.Time) error {
 	question, answer := "PING\r\n", "+PONG"
-	if s.protocol == loadgen.Memcached {
+	if s.speaksMemcached() {
 		question, answer = "version\r\n", "VERSION"
 	}
 	for {
@@ -111,6 +111,11 @@ func (s *process) stop() {
 	_ = s.cmd.Process.Kill() // it may have ended already
 	<-s.exited
 	_ = os.RemoveAll(s.dir) // below a directory that is removed at the end
+}
+
+// speaksMemcached reports whether the server is asked in memcached's words.
+func (s *process) speaksMemcached() bool {
+	return s.protocol == loadgen.Memcached || s.protocol == loadgen.MemcachedMeta
 }
 
 func freePort() (int, error) {
@@ -174,7 +179,7 @@ func kilobytes(text, name string) int64 {
 
 // keys returns the number of keys the server says it has, -1 when it does not say.
 func (s *process) keys() int64 {
-	if s.protocol == loadgen.Memcached {
+	if s.speaksMemcached() {
 		reply, err := s.ask("stats\r\n")
 		if err != nil {
 			return -1
@@ -190,7 +195,7 @@ func (s *process) keys() int64 {
 
 // usedMemory returns used_memory of INFO, -1 when the server has none.
 func (s *process) usedMemory() int64 {
-	if s.protocol == loadgen.Memcached {
+	if s.speaksMemcached() {
 		reply, err := s.ask("stats\r\n")
 		if err != nil {
 			return -1

@@ -47,6 +47,7 @@ type report struct {
 	Peers    []string          `json:"peers"`
 	Notes    []string          `json:"notes,omitempty"`
 	Cells    []*cell           `json:"cells"`
+	Goals    []verdict         `json:"goals,omitempty"`
 }
 
 // add records one value. Values that are not finite are left out.
@@ -144,6 +145,7 @@ func (r *report) markdown(w io.Writer) error {
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "\nNote: %s\n", n)
 	}
+	r.markdownGoals(&b)
 	suite := ""
 	for _, t := range r.tables() {
 		if t.suite != suite {

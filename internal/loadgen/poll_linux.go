@@ -28,8 +28,9 @@ type poller struct {
 	buf    []byte
 	iov    []unix.Iovec
 	pieces [][]byte
-	turn   int // open loop: the session to look at first
-	active int // requests in flight on all sessions
+	turn   int   // open loop: the session to look at first
+	dirty  []int // open loop: sessions that have got something to send
+	active int   // requests in flight on all sessions
 }
 
 // newPoller takes over the connections of sessions: it works on duplicates of
@@ -167,8 +168,8 @@ func (w *worker) refill(i int, ph *phase, now int64) {
 }
 
 // issueDue sends the requests of an open loop whose intended start has come, to
-// connections in turn, idle ones or those with room in their pipeline. What
-// finds no room stays due.
+// connections in turn, idle ones or those with room in their pipeline; several
+// to one connection leave in one write. What finds no room stays due.
 func (w *worker) issueDue(ph *phase, now int64) {
 	p := w.poll
 	full := 0
@@ -183,12 +184,18 @@ func (w *worker) issueDue(ph *phase, now int64) {
 			continue
 		}
 		full = 0
+		if s.out.empty() {
+			p.dirty = append(p.dirty, i)
+		}
 		s.fill(1, int64(w.due), w.gen)
 		w.budget--
 		p.active++
 		w.advance(ph)
+	}
+	for _, i := range p.dirty {
 		w.send(i, ph)
 	}
+	p.dirty = p.dirty[:0]
 }
 
 // serve handles what epoll reported of session i.
