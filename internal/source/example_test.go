@@ -20,9 +20,9 @@ func ExampleLoader() {
 	defer loader.Close()
 
 	store := func(v source.Value, err error) { fmt.Printf("fill %q, %v\n", v.Data, err) }
-	v, _ := loader.Load(context.Background(), []byte("user:7"), store)
+	v, _ := loader.Load(context.Background(), []byte("user:7"), source.Always(store))
 	fmt.Printf("answer %q\n", v.Data)
-	_, err := loader.Load(context.Background(), []byte("user:8"), store)
+	_, err := loader.Load(context.Background(), []byte("user:8"), source.Always(store))
 	fmt.Println(errors.Is(err, source.ErrNotFound))
 	// Output:
 	// fill "Ann", <nil>

@@ -13,6 +13,12 @@ import (
 // load the same key.
 type Fill func(v Value, err error)
 
+// Claim is asked when a flight is about to begin, after it is certain that no
+// other is under way: needed false says that the value is there by now, and
+// that no flight is needed. Otherwise fill, which may be nil, takes the outcome.
+// It runs under the loader's lock and must not call the loader.
+type Claim func() (fill Fill, needed bool)
+
 // Loader loads the missed keys of one namespace. It is safe for concurrent use.
 //
 // The order of a load, which tests replay:
@@ -74,15 +80,16 @@ func NewLoader(pattern *Pattern, lookup Lookup, gate *Gate) *Loader {
 }
 
 // Load fetches the value of key, together with all others that ask for it now:
-// one flight, whose fill is that of the caller who began it. It blocks until
+// one flight, whose fill is what the claim of the caller who began it returned. It blocks until
 // the flight ends or ctx is done; a caller that leaves does not end the flight.
 //
 // The error is ErrNotFound, ErrNoMatch (fill is not run), the cause of ctx, or
 // one that [FaultOf] classifies. The flight waits for a slot and for the source,
-// each at most the source's time-out. key is copied; fill may be nil.
-func (l *Loader) Load(ctx context.Context, key []byte, fill Fill) (Value, error) {
-	f, err := l.join(ctx, key, fill)
-	if err != nil {
+// each at most the source's time-out. key is copied; claim may be nil. When the
+// claim says that no flight is needed, value and error are zero.
+func (l *Loader) Load(ctx context.Context, key []byte, claim Claim) (Value, error) {
+	f, err := l.join(ctx, key, claim)
+	if err != nil || f == nil {
 		return Value{}, err
 	}
 	select {
@@ -94,8 +101,20 @@ func (l *Loader) Load(ctx context.Context, key []byte, fill Fill) (Value, error)
 	}
 }
 
-// join returns the flight of key, beginning it when there is none.
-func (l *Loader) join(ctx context.Context, key []byte, fill Fill) (*flight, error) {
+// Always returns the claim of a caller that wants the value in any case.
+func Always(fill Fill) Claim { return func() (Fill, bool) { return fill, true } }
+
+// ask returns what a claim says; a nil claim always wants the value.
+func (c Claim) ask() (fill Fill, needed bool) {
+	if c == nil {
+		return nil, true
+	}
+	return c()
+}
+
+// join returns the flight of key, beginning it when there is none; nil when
+// none is needed.
+func (l *Loader) join(ctx context.Context, key []byte, claim Claim) (*flight, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -112,6 +131,10 @@ func (l *Loader) join(ctx context.Context, key []byte, fill Fill) (*flight, erro
 	if !ok {
 		l.count.noMatch.Add(1)
 		return nil, ErrNoMatch
+	}
+	fill, needed := claim.ask()
+	if !needed {
+		return nil, nil
 	}
 	f, flightCtx := l.beginLocked(ctx, params, fill)
 	l.ended.Go(func() {
@@ -137,7 +160,7 @@ const (
 // Refresh begins to load a key whose entry is still served. It never blocks:
 // hits must not wait for the source, and misses have the first right to slots.
 // ctx gives its values only.
-func (l *Loader) Refresh(ctx context.Context, key []byte, fill Fill) RefreshResult {
+func (l *Loader) Refresh(ctx context.Context, key []byte, claim Claim) RefreshResult {
 	if l.inFlight(key) {
 		l.count.refreshesJoined.Add(1)
 		return RefreshJoined
@@ -154,7 +177,7 @@ func (l *Loader) Refresh(ctx context.Context, key []byte, fill Fill) RefreshResu
 		l.count.refreshesSkipped.Add(1)
 		return RefreshSkipped
 	}
-	result := l.refresh(ctx, params, fill, ticket)
+	result := l.refresh(ctx, params, claim, ticket)
 	if result != RefreshStarted {
 		l.gate.leave(ticket)
 	}
@@ -171,7 +194,7 @@ func (l *Loader) inFlight(key []byte) bool {
 }
 
 // refresh begins a flight that has its ticket, unless one was begun since.
-func (l *Loader) refresh(ctx context.Context, params Params, fill Fill, ticket Ticket) RefreshResult {
+func (l *Loader) refresh(ctx context.Context, params Params, claim Claim, ticket Ticket) RefreshResult {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -180,6 +203,10 @@ func (l *Loader) refresh(ctx context.Context, params Params, fill Fill, ticket T
 	case l.mu.byKey[params.key] != nil:
 		l.count.refreshesJoined.Add(1)
 		return RefreshJoined
+	}
+	fill, needed := claim.ask()
+	if !needed {
+		return RefreshSkipped
 	}
 	l.count.refreshes.Add(1)
 	f, flightCtx := l.beginLocked(ctx, params, fill)

@@ -57,12 +57,12 @@ func TestCallersOfOneKeyShareOneLoad(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 1000 {
 			callers.Go(func() {
-				v, err := l.Load(t.Context(), []byte("user:7"), func(v source.Value, err error) {
+				v, err := l.Load(t.Context(), []byte("user:7"), source.Always(func(v source.Value, err error) {
 					if answered.Load() > 0 {
 						t.Error("an answer left before the fill was stored")
 					}
 					fills.Add(1)
-				})
+				}))
 				answered.Add(1)
 				if err != nil || string(v.Data) != "ann" {
 					t.Errorf("Load = %q, %v", v.Data, err)
@@ -87,7 +87,7 @@ func TestCallerThatLeavesDoesNotEndTheLoad(t *testing.T) {
 		left := make(chan error, 1)
 		filled := make(chan source.Value, 1)
 		go func() {
-			_, err := l.Load(leaderCtx, []byte("user:7"), func(v source.Value, err error) { filled <- v })
+			_, err := l.Load(leaderCtx, []byte("user:7"), source.Always(func(v source.Value, err error) { filled <- v }))
 			left <- err
 		}()
 		synctest.Wait()
@@ -327,21 +327,21 @@ func TestRefresh(t *testing.T) {
 		fill := func(v source.Value, _ error) { filled <- v }
 		never := func(source.Value, error) { t.Error("fill of a refresh that was not started") }
 		key := []byte("user:1")
-		if got := l.Refresh(t.Context(), key, fill); got != source.RefreshStarted {
+		if got := l.Refresh(t.Context(), key, source.Always(fill)); got != source.RefreshStarted {
 			t.Fatalf("first refresh: %v", got)
 		}
-		if got := l.Refresh(t.Context(), key, never); got != source.RefreshJoined {
+		if got := l.Refresh(t.Context(), key, source.Always(never)); got != source.RefreshJoined {
 			t.Errorf("second refresh of the key: %v", got)
 		}
-		if got := l.Refresh(t.Context(), []byte("user:2"), never); got != source.RefreshSkipped {
+		if got := l.Refresh(t.Context(), []byte("user:2"), source.Always(never)); got != source.RefreshSkipped {
 			t.Errorf("refresh without a free slot: %v", got)
 		}
-		if got := l.Refresh(t.Context(), []byte("session:2"), never); got != source.RefreshSkipped {
+		if got := l.Refresh(t.Context(), []byte("session:2"), source.Always(never)); got != source.RefreshSkipped {
 			t.Errorf("refresh of another namespace's key: %v", got)
 		}
 		miss := make(chan source.Value, 1)
 		go func() {
-			v, _ := l.Load(t.Context(), key, never)
+			v, _ := l.Load(t.Context(), key, source.Always(never))
 			miss <- v
 		}()
 		synctest.Wait()
@@ -397,7 +397,7 @@ func TestKeyOfAnotherFormIsNotAsked(t *testing.T) {
 		t.Error("asked")
 		return source.Value{}, nil
 	}))
-	_, err := l.Load(t.Context(), []byte("session:1"), func(source.Value, error) { t.Error("filled") })
+	_, err := l.Load(t.Context(), []byte("session:1"), source.Always(func(source.Value, error) { t.Error("filled") }))
 	if !errors.Is(err, source.ErrNoMatch) || l.Stats().NoMatch != 1 {
 		t.Errorf("Load = %v, stats %+v", err, l.Stats())
 	}

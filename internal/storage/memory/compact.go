@@ -1,0 +1,94 @@
+package memory
+
+// maintain does a small piece of what is due: moving on the emptying of a
+// segment, and paying back what exceeds the limit. It runs at the end of every
+// write, so its work is bounded.
+func (s *shard) maintain() {
+	over := s.store.over()
+	if over {
+		for range 4 {
+			if s.holeUnits > 2*segmentUnits || s.evict() == 0 {
+				break
+			}
+		}
+	}
+	if s.arena.victim >= 0 || over || s.holeUnits > s.liveUnits/8+2*segmentUnits {
+		s.empty(64)
+	}
+}
+
+// empty carries up to n blocks out of the sparsest segment, beginning with a
+// new one when none is under way and it is worth it.
+func (s *shard) empty(n int) {
+	if s.arena.victim < 0 && !s.beginEmptying() {
+		return
+	}
+	seg := s.arena.victim
+	end := Ref(seg*segmentUnits) + Ref(s.segments[seg].bump)
+	for ; n > 0 && s.emptied < end; n-- {
+		r := s.emptied
+		units := s.header(r).metaBits() & metaUnits
+		if units == 0 {
+			s.emptied += Ref(s.hole(r).units)
+			continue
+		}
+		s.emptied += Ref(units)
+		s.relocate(r, units)
+	}
+	if s.emptied < end {
+		return
+	}
+	s.arena.victim = -1
+	s.release(seg)
+	s.count()
+}
+
+// beginEmptying picks the sparsest segment. Its holes leave the bins, so that
+// nothing new is put into it.
+func (s *shard) beginEmptying() bool {
+	seg, holes := s.sparsest()
+	if seg < 0 || holes < segmentUnits/16 {
+		return false
+	}
+	end := Ref(seg*segmentUnits) + Ref(s.segments[seg].bump)
+	for r := s.firstBlock(seg); r < end; {
+		units := s.header(r).metaBits() & metaUnits
+		if units == 0 {
+			units = s.hole(r).units
+			s.bins.remove(&s.arena, r, units)
+		}
+		r += Ref(units)
+	}
+	s.arena.victim, s.emptied = seg, s.firstBlock(seg)
+	return true
+}
+
+// relocate copies one entry out of the segment being emptied.
+func (s *shard) relocate(r Ref, units uint32) {
+	m := s.header(r).metaBits() &^ metaAfter
+	slack := m & metaSlack >> slackShift
+	need := units - slack/unit
+	to, got := s.fit(need)
+	if to == 0 {
+		if err := s.grow(); err != nil {
+			panic("memory: segment: " + err.Error())
+		}
+		s.count()
+		to, got = s.fit(need)
+	}
+	copy(s.region.Bytes(uint64(to)*unit, uint64(need)*unit), s.region.Bytes(uint64(r)*unit, uint64(need)*unit))
+	slack = slack + got*unit - units*unit
+	s.header(to).setMeta(m&^(metaUnits|metaSlack) | got | slack<<slackShift)
+
+	k := s.byID[s.keyspaceOf(to)]
+	k.index.replace(uint32(s.Hash(to)), r, to)
+	if s.tracked(to) {
+		s.policy.Move(r, to)
+	}
+	if s.expireAt(to) != 0 {
+		s.wheel.moved(&s.arena, to)
+	}
+	s.changes++
+	s.stats.moved++
+	s.arena.free(r, units)
+}

@@ -1,0 +1,5 @@
+//go:build larderdebug
+
+package memory
+
+const debugChecks = true

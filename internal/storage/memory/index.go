@@ -1,0 +1,272 @@
+package memory
+
+import (
+	"github.com/larder-cache/larder/internal/storage/offheap"
+)
+
+// index maps the 32-bit hash of a key to the entry's ref. It is an open
+// addressing table kept sorted by hash: a hash h has its home at h*n/2^32, and
+// entries are stored at or behind their homes in ascending order. So a search
+// ends at the first larger hash, a scan in hash order survives growth, and
+// growing is one sequential pass, done a few slots at a time: while it lasts,
+// hashes below boundary live in the new table and the others in the old one.
+//
+// A slot is 8 bytes: the hash in the high half, the ref in the low half; zero is
+// an empty slot. Tables are kept between 82 % and 92 % full, so an entry costs
+// between 8.7 and 9.8 bytes here.
+//
+// Invariant: slots of a table, empty ones left out, ascend by hash.
+// Invariant: the entries of one hash are in one table, never in both.
+type index struct {
+	table
+	old      table
+	cursor   uint64 // first slot of old that has not been moved
+	released uint64 // slots of old whose memory has been given back
+	boundary uint64 // hashes below are in table; meaningful while old.n > 0
+	count    uint64
+}
+
+// table is one array of slots. The capacity is n plus a tail that takes
+// entries pushed beyond the last home.
+type table struct {
+	region offheap.Region
+	slots  []uint64
+	n      uint64 // homes; 0: no table
+	last   uint64 // first slot behind the last one ever used
+}
+
+const (
+	indexTail   = 512
+	indexStart  = 64
+	moveAtOnce  = 1 << 12 // tables up to this size grow in one step
+	moveStep    = 32      // slots moved per change while growing
+	releaseStep = 1 << 15 // slots given back to the system at a time
+)
+
+func newTable(n uint64) table {
+	size := 8 * (n + indexTail)
+	region, err := offheap.ReserveSmall(size)
+	if err != nil {
+		panic("memory: index: " + err.Error())
+	}
+	return table{region: region, slots: region.Words(0, n+indexTail), n: n}
+}
+
+func (t *table) free() {
+	t.region.Free()
+	*t = table{}
+}
+
+func (t *table) home(hash uint32) uint64 { return uint64(hash) * t.n >> 32 }
+
+// bytes returns the memory the index takes, in bytes.
+func (x *index) bytes() uint64 {
+	return 8 * (x.n + x.old.n - x.released)
+}
+
+// in returns the table that holds a hash and the slot at which to begin.
+func (x *index) in(hash uint32) (*table, uint64) {
+	if x.old.n != 0 && uint64(hash) >= x.boundary {
+		return &x.old, max(x.old.home(hash), x.cursor)
+	}
+	return &x.table, x.home(hash)
+}
+
+// find returns the entry with that hash and key, zero when there is none.
+func (x *index) find(a *arena, hash uint32, key []byte) Ref {
+	if x.n == 0 {
+		return 0
+	}
+	t, i := x.in(hash)
+	for ; ; i++ {
+		s := t.slots[i]
+		if s == 0 || uint32(s>>32) > hash {
+			return 0
+		}
+		if uint32(s>>32) == hash && a.keyIs(Ref(s), key) {
+			return Ref(s)
+		}
+	}
+}
+
+// replace makes the slot of one entry point to where the entry has moved.
+func (x *index) replace(hash uint32, from, to Ref) {
+	t, i := x.in(hash)
+	want := uint64(hash)<<32 | uint64(from)
+	for t.slots[i] != want {
+		i++
+	}
+	t.slots[i] = uint64(hash)<<32 | uint64(to)
+}
+
+// insert adds an entry that is not in the index.
+func (x *index) insert(hash uint32, ref Ref) {
+	x.grow()
+	t, i := x.in(hash)
+	if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
+		x.finishMove()
+		x.begin(x.n + x.n/4)
+		x.finishMove()
+		t, i = x.in(hash)
+		if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
+			panic("memory: index: no room after growing")
+		}
+	}
+	x.count++
+}
+
+// insert puts a slot at its place, from which on is where to begin to search.
+// It reports false when the tail is full.
+func (t *table) insert(from uint64, s uint64) bool {
+	i := from
+	for t.slots[i] != 0 && t.slots[i]>>32 <= s>>32 {
+		i++
+		if i == uint64(len(t.slots))-1 {
+			return false
+		}
+	}
+	end := i
+	for t.slots[end] != 0 {
+		end++
+		if end == uint64(len(t.slots))-1 {
+			return false
+		}
+	}
+	copy(t.slots[i+1:end+1], t.slots[i:end])
+	t.slots[i] = s
+	t.last = max(t.last, end+1)
+	return true
+}
+
+// remove deletes the entry ref under that hash.
+func (x *index) remove(hash uint32, ref Ref) {
+	t, i := x.in(hash)
+	want := uint64(hash)<<32 | uint64(ref)
+	for t.slots[i] != want {
+		if debugChecks && (t.slots[i] == 0 || uint32(t.slots[i]>>32) > hash) {
+			panic("memory: index: entry to remove is not there")
+		}
+		i++
+	}
+	// The entries behind move up by one as long as that does not put them
+	// before their home.
+	j := i + 1
+	for t.slots[j] != 0 && t.home(uint32(t.slots[j]>>32)) < j {
+		j++
+	}
+	copy(t.slots[i:j-1], t.slots[i+1:j])
+	t.slots[j-1] = 0
+	x.count--
+	x.shrink()
+}
+
+// grow makes sure that one more entry fits, and moves a running change of size
+// on.
+func (x *index) grow() {
+	switch {
+	case x.n == 0:
+		x.table = newTable(indexStart)
+	case x.old.n != 0:
+		x.move(moveStep)
+	case x.count >= x.n-x.n/16-x.n/64: // 92 %
+		next := x.n + x.n/8
+		if x.n < moveAtOnce {
+			next = 2 * x.n
+		}
+		x.begin(next)
+	}
+}
+
+// shrink makes the table smaller when it is less than 40 % full.
+func (x *index) shrink() {
+	switch {
+	case x.old.n != 0:
+		x.move(moveStep)
+	case x.n > indexStart && x.count < x.n*2/5:
+		x.begin(max(indexStart, x.n*5/8))
+	}
+}
+
+// begin starts a change to a table of n homes.
+func (x *index) begin(n uint64) {
+	x.old, x.table = x.table, newTable(n)
+	x.cursor, x.released, x.boundary = 0, 0, 0
+	if x.old.n <= moveAtOnce {
+		x.finishMove()
+	}
+}
+
+func (x *index) finishMove() {
+	for x.old.n != 0 {
+		x.move(1 << 20)
+	}
+}
+
+// move carries at least n slots of the old table over, and the whole of each
+// hash it has begun with.
+func (x *index) move(n uint64) {
+	end := x.old.last
+	var hash uint32
+	for ; x.cursor < end; x.cursor++ {
+		s := x.old.slots[x.cursor]
+		if n > 0 {
+			n--
+		} else if s == 0 || uint32(s>>32) != hash {
+			break
+		}
+		if s == 0 {
+			continue
+		}
+		hash = uint32(s >> 32)
+		if !x.table.insert(x.home(hash), s) {
+			panic("memory: index: tail of the new table is full")
+		}
+		x.boundary = uint64(hash) + 1
+	}
+	if x.cursor >= end {
+		x.old.free()
+		x.cursor, x.released, x.boundary = 0, 0, 0
+		return
+	}
+	if x.cursor-x.released >= releaseStep {
+		x.old.region.Decommit(8*x.released, 8*(x.cursor-x.released))
+		x.released = x.cursor
+	}
+}
+
+// ascend calls fn for the entries with a hash of at least from, in ascending
+// order, until fn returns false. fn must not change the index.
+func (x *index) ascend(from uint32, fn func(hash uint32, ref Ref) bool) {
+	if x.n == 0 {
+		return
+	}
+	if x.old.n == 0 || uint64(from) < x.boundary {
+		if !x.table.ascend(x.home(from), from, fn) {
+			return
+		}
+	}
+	if x.old.n != 0 {
+		x.old.ascend(max(x.old.home(from), x.cursor), from, fn)
+	}
+}
+
+func (t *table) ascend(i uint64, from uint32, fn func(hash uint32, ref Ref) bool) bool {
+	for ; i < t.last; i++ {
+		s := t.slots[i]
+		if s != 0 && uint32(s>>32) >= from && !fn(uint32(s>>32), Ref(s)) {
+			return false
+		}
+	}
+	return true
+}
+
+// free gives all memory back.
+func (x *index) free() {
+	if x.n != 0 {
+		x.table.free()
+	}
+	if x.old.n != 0 {
+		x.old.free()
+	}
+	*x = index{}
+}

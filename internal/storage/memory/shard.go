@@ -1,0 +1,319 @@
+package memory
+
+import (
+	"math/rand/v2"
+	"sync"
+
+	"github.com/larder-cache/larder/internal/eviction"
+	"github.com/larder-cache/larder/internal/storage/offheap"
+)
+
+// shard is one part of a store: everything in it is guarded by mu.
+type shard struct {
+	mu sync.Mutex
+	arena
+	store  *Store
+	number int
+	spaces []*keyspace // by database number
+	byID   []*keyspace // by keyspace id, which entries carry
+	wheel  wheel
+	policy eviction.Policy // nil: none is needed
+	rules  rules
+
+	version uint64            // of the last write
+	changes uint64            // grows whenever an entry moves or goes: cached refs are void
+	keep    Ref               // an entry that must not be evicted: it is being replaced
+	watched map[uint64]uint64 // hash -> token; see Handle.Watch
+	notices []notice
+	voided  []KeyRef
+	counted uint64 // bytes of this shard in store.used
+	stats   shardStats
+	scratch []byte
+
+	_ [64]byte
+}
+
+// rules is what the shard needs to know of the policy's name.
+type rules struct {
+	name     eviction.Name
+	evicts   bool
+	volatile bool // only entries that expire are candidates
+	random   bool
+	byTTL    bool
+}
+
+type shardStats struct {
+	evicted, expired, moved uint64
+}
+
+// keyspace is one numbered database within a shard.
+type keyspace struct {
+	id        uint16
+	index     index
+	negatives uint64 // remembered absences
+	timed     uint64 // entries that expire
+}
+
+// Invariant: eviction.Entries is implemented for refs of live entries only.
+var _ eviction.Entries = (*shard)(nil)
+
+// Node implements [eviction.Entries].
+func (s *shard) Node(r Ref) *eviction.Node {
+	return offheap.At[eviction.Node](&s.region, uint64(r)*unit)
+}
+
+// Hash implements [eviction.Entries].
+func (s *shard) Hash(r Ref) uint64 { return s.store.hash(s.key(r)) }
+
+// Size implements [eviction.Entries].
+func (s *shard) Size(r Ref) uint32 {
+	if isRun(r) {
+		return uint32(s.runs.size(r))
+	}
+	return s.header(r).metaBits() & metaUnits * unit
+}
+
+// space returns the keyspace of a database, made on first use.
+func (s *shard) space(db int) *keyspace {
+	k := s.spaces[db]
+	if k == nil {
+		k = &keyspace{id: uint16(db)}
+		s.spaces[db], s.byID[db] = k, k
+	}
+	return k
+}
+
+func (s *shard) databaseOf(k *keyspace) int {
+	for db, other := range s.spaces {
+		if other == k {
+			return db
+		}
+	}
+	panic("memory: a keyspace without a database")
+}
+
+// tracked reports whether an entry is known to the policy.
+func (s *shard) tracked(r Ref) bool {
+	return s.policy != nil && (!s.rules.volatile || s.expireAt(r) != 0)
+}
+
+// allocate returns a block for an entry of size bytes and, for a block of a
+// segment, its units. It evicts what the limit asks for.
+func (s *shard) allocate(size uint64) (r Ref, units uint32) {
+	if size > maxBlock {
+		return s.allocateRun(size), 0
+	}
+	n := unitsOf(size)
+	if r, units = s.fit(n); r != 0 {
+		return r, units
+	}
+	if s.runs.kept > 0 && !s.store.room(segmentBytes) {
+		s.runs.purge(&s.region, 0)
+		s.count()
+	}
+	freed := uint64(0)
+	for !s.store.room(segmentBytes) && freed < 8*uint64(n)+2048 {
+		u := s.evict()
+		if u == 0 {
+			break
+		}
+		if r, units = s.fit(n); r != 0 {
+			return r, units
+		}
+		freed += u
+	}
+	// At the limit this overshoots by one segment; maintain pays it back.
+	if err := s.grow(); err != nil {
+		panic("memory: segment: " + err.Error())
+	}
+	s.count()
+	r, units = s.fit(n)
+	return r, units
+}
+
+func (s *shard) allocateRun(size uint64) Ref {
+	s.makeRoom(pagesOf(size) * offheap.PageSize)
+	r, err := s.runs.take(&s.region, size)
+	if err != nil {
+		panic("memory: run: " + err.Error())
+	}
+	s.count()
+	return r
+}
+
+// makeRoom evicts until n more bytes are within the limit or nothing is left.
+func (s *shard) makeRoom(n uint64) {
+	for !s.store.room(n) {
+		if s.runs.kept > 0 {
+			s.runs.purge(&s.region, 0)
+			s.count()
+			continue
+		}
+		if s.evict() == 0 {
+			return
+		}
+		s.count()
+		if s.holeUnits > 2*segmentUnits {
+			s.empty(1 << 20)
+		}
+	}
+}
+
+// evict gives up the entry the policy names and returns its size in units, 0
+// when there is no candidate.
+func (s *shard) evict() uint64 {
+	r := s.victimEntry()
+	if r == 0 || r == s.keep {
+		return 0
+	}
+	n := uint64(s.Size(r)) / unit
+	if s.policy != nil {
+		s.policy.Evicted(r)
+	}
+	s.stats.evicted++
+	s.drop(r, Evicted, false)
+	return n
+}
+
+// victimEntry returns the entry to evict next, 0 when there is none.
+func (s *shard) victimEntry() Ref {
+	switch {
+	case s.policy != nil:
+		return s.policy.Victim()
+	case s.rules.byTTL:
+		return s.wheel.nearest(&s.arena)
+	case s.rules.random && s.rules.volatile:
+		return s.randomTimed()
+	case s.rules.random:
+		return s.randomEntry()
+	}
+	return 0
+}
+
+// randomTimed returns a random entry that expires. When few do, it gives up
+// looking and returns the one that expires first.
+func (s *shard) randomTimed() Ref {
+	for range 64 {
+		if r := s.randomEntry(); r != 0 && s.expireAt(r) != 0 {
+			return r
+		}
+	}
+	return s.wheel.nearest(&s.arena)
+}
+
+// randomEntry returns the entry behind a random place of a random keyspace.
+func (s *shard) randomEntry() (r Ref) {
+	from := rand.IntN(len(s.spaces))
+	for i := range s.spaces {
+		k := s.spaces[(from+i)%len(s.spaces)]
+		if k != nil && k.index.count > 0 {
+			return k.random()
+		}
+	}
+	return 0
+}
+
+func (k *keyspace) random() (r Ref) {
+	take := func(_ uint32, ref Ref) bool {
+		r = ref
+		return false
+	}
+	k.index.ascend(rand.Uint32(), take)
+	if r == 0 {
+		k.index.ascend(0, take)
+	}
+	return r
+}
+
+// drop removes an entry from everything and frees its block. tell says whether
+// the policy has still to be told.
+func (s *shard) drop(r Ref, why Change, tell bool) {
+	k := s.byID[s.keyspaceOf(r)]
+	key := s.key(r)
+	hash := s.store.hash(key)
+	s.notify(k, key, why)
+	s.detach(k, r, tell)
+	k.index.remove(uint32(hash), r)
+	s.freeBlock(r)
+}
+
+// detach takes an entry out of the policy and the wheel and the counts.
+func (s *shard) detach(k *keyspace, r Ref, tell bool) {
+	if tell && s.tracked(r) {
+		s.policy.Remove(r)
+	}
+	if s.expireAt(r) != 0 {
+		s.wheel.remove(&s.arena, r)
+		k.timed--
+	}
+	if s.kindOf(r) == Negative {
+		k.negatives--
+	}
+}
+
+func (s *shard) kindOf(r Ref) Kind { return Kind(s.header(r).metaBits() & metaKind >> kindShift) }
+
+func (s *shard) freeBlock(r Ref) {
+	s.changes++
+	if isRun(r) {
+		s.runs.free(&s.region, r)
+		s.count()
+		return
+	}
+	s.arena.free(r, s.header(r).metaBits()&metaUnits)
+	if s.resized {
+		s.count()
+	}
+}
+
+// count makes the store's sum of resident bytes include this shard's.
+func (s *shard) count() {
+	s.resized = false
+	now := s.footprint()
+	if now != s.counted {
+		s.store.used.Add(int64(now) - int64(s.counted))
+		s.counted = now
+	}
+}
+
+// footprint returns the resident bytes of the shard.
+func (s *shard) footprint() uint64 {
+	n := s.resident()
+	for _, k := range s.spaces {
+		if k != nil {
+			n += k.index.bytes()
+		}
+	}
+	return n
+}
+
+// expireSome removes up to budget entries whose time has come and reports
+// whether all are gone.
+func (s *shard) expireSome(now int64, budget int) bool {
+	for {
+		r := s.wheel.expired(&s.arena, now, &budget)
+		if r == 0 {
+			return budget >= 0
+		}
+		s.stats.expired++
+		s.drop(r, Expired, true)
+	}
+}
+
+// unlock releases the lock and then tells those who want to know what happened
+// under it.
+func (s *shard) unlock() {
+	if len(s.notices) == 0 && len(s.voided) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	notices, voided := s.notices, s.voided
+	s.notices, s.voided = nil, nil
+	s.mu.Unlock()
+	for _, n := range notices {
+		s.store.observer.Changed(n.db, n.key, n.change)
+	}
+	for _, k := range voided {
+		s.store.config.Voided(k.DB, k.Key)
+	}
+}

@@ -1,0 +1,309 @@
+package memory
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larder-cache/larder/internal/eviction"
+)
+
+// Config of a [Store].
+type Config struct {
+	// MaxBytes limits the memory of the process: entries, index, holes, and
+	// what the Go runtime holds. Zero: no limit.
+	MaxBytes uint64
+	// Policy decides what leaves at the limit. Empty: eviction.Default.
+	Policy eviction.Name
+	// Databases is the number of numbered databases. Zero: 16.
+	Databases int
+	// Shards is a power of two. Zero: four per core and at least 16.
+	Shards int
+	// Observer is told of every change of a key. May be nil.
+	Observer Observer
+	// Voided is called, without a lock, when a write has made a token of
+	// [Handle.Watch] void. May be nil.
+	Voided func(db int, key []byte)
+	// Clock returns the time in Unix milliseconds. Nil: the system's.
+	Clock func() int64
+}
+
+// Change says what happened to a key.
+type Change uint8
+
+// The changes.
+const (
+	Written Change = iota // created, replaced or modified, expiry included
+	Deleted
+	Expired
+	Evicted
+	Flushed
+)
+
+// Observer is told what happens to keys, after the lock is released. Its
+// methods may be called from any goroutine.
+type Observer interface {
+	// Observing tells whether anybody is interested; while not, Changed is not
+	// called.
+	Observing() bool
+	// Changed is called with a key the observer may keep.
+	Changed(db int, key []byte, c Change)
+}
+
+type notice struct {
+	db     int
+	key    []byte
+	change Change
+}
+
+// Store is the engine. All methods are safe for concurrent use.
+type Store struct {
+	config   Config
+	seed     maphash.Seed
+	shift    uint // hash >> shift is the shard
+	shards   []*shard
+	observer Observer
+
+	used     atomic.Int64  // resident bytes of all shards
+	limit    atomic.Int64  // for used; 0: none
+	overhead atomic.Int64  // bytes the Go runtime holds
+	max      atomic.Uint64 // Config.MaxBytes
+	peak     atomic.Uint64
+	tokens   atomic.Uint64
+	lazyOnly atomic.Bool // expired entries are left alone: SetActiveExpiry
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// Open returns an empty store and starts its housekeeping.
+func Open(c Config) (*Store, error) {
+	if c.Databases == 0 {
+		c.Databases = 16
+	}
+	if c.Shards == 0 {
+		c.Shards = max(16, 1<<bits.Len(uint(4*runtime.GOMAXPROCS(0)-1)))
+	}
+	if c.Shards&(c.Shards-1) != 0 {
+		return nil, fmt.Errorf("%d shards: not a power of two", c.Shards)
+	}
+	if c.Clock == nil {
+		c.Clock = func() int64 { return time.Now().UnixMilli() }
+	}
+	if c.Policy == "" {
+		c.Policy = eviction.Default
+	}
+	s := &Store{
+		config: c, seed: maphash.MakeSeed(), observer: c.Observer,
+		shift: uint(64 - bits.TrailingZeros(uint(c.Shards))),
+		stop:  make(chan struct{}),
+	}
+	for i := range c.Shards {
+		sh := &shard{store: s, number: i, spaces: make([]*keyspace, c.Databases), byID: make([]*keyspace, c.Databases)}
+		var err error
+		if sh.arena, err = newArena(); err != nil {
+			s.freeAll()
+			return nil, err
+		}
+		sh.wheel.tick = c.Clock() >> tickShift
+		s.shards = append(s.shards, sh)
+	}
+	s.measureOverhead()
+	s.SetMaxBytes(c.MaxBytes)
+	if err := s.SetPolicy(c.Policy); err != nil {
+		s.freeAll()
+		return nil, err
+	}
+	s.done.Add(1)
+	go s.run()
+	return s, nil
+}
+
+// Close stops the housekeeping and frees all memory. Nothing may use the store
+// or a pinned value afterwards. To be called once.
+func (s *Store) Close() {
+	close(s.stop)
+	s.done.Wait()
+	s.freeAll()
+}
+
+func (s *Store) freeAll() {
+	for _, sh := range s.shards {
+		sh.mu.Lock()
+		for _, k := range sh.spaces {
+			if k != nil {
+				k.index.free()
+			}
+		}
+		sh.region.Free()
+		sh.mu.Unlock()
+	}
+}
+
+func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
+
+// Lock locks the shard of a key. now is the time in Unix milliseconds that
+// decides what has expired. The key must stay unchanged until Release.
+func (s *Store) Lock(db int, key []byte, now int64) Handle {
+	hash := s.hash(key)
+	sh := s.shards[hash>>s.shift]
+	sh.mu.Lock()
+	return Handle{s: sh, space: sh.space(db), db: db, key: key, hash: hash, now: now}
+}
+
+// KeyRef names a key.
+type KeyRef struct {
+	DB  int
+	Key []byte
+}
+
+// Handles are several keys whose shards are locked together.
+type Handles struct {
+	handles []Handle
+	shards  []*shard // locked, ascending
+}
+
+// LockAll locks the shards of several keys, which may repeat.
+func (s *Store) LockAll(keys []KeyRef, now int64) Handles {
+	g := Handles{handles: make([]Handle, len(keys)), shards: make([]*shard, 0, len(keys))}
+	for i, k := range keys {
+		hash := s.hash(k.Key)
+		sh := s.shards[hash>>s.shift]
+		g.handles[i] = Handle{s: sh, db: k.DB, key: k.Key, hash: hash, now: now, shared: true}
+		g.shards = append(g.shards, sh)
+	}
+	slices.SortFunc(g.shards, func(a, b *shard) int { return a.number - b.number })
+	g.shards = slices.Compact(g.shards)
+	for _, sh := range g.shards {
+		sh.mu.Lock()
+	}
+	for i := range g.handles {
+		h := &g.handles[i]
+		h.space = h.s.space(h.db)
+	}
+	return g
+}
+
+// At returns the handle of the i-th key. It must not be released alone.
+func (g *Handles) At(i int) *Handle { return &g.handles[i] }
+
+// Release unlocks all keys.
+func (g *Handles) Release() {
+	for _, sh := range g.shards {
+		sh.maintain()
+		sh.unlock()
+	}
+}
+
+// Databases returns the number of databases.
+func (s *Store) Databases() int { return s.config.Databases }
+
+// Shards returns the number of shards.
+func (s *Store) Shards() int { return len(s.shards) }
+
+// observing reports whether notices are wanted.
+func (s *Store) observing() bool { return s.observer != nil && s.observer.Observing() }
+
+func (s *shard) notify(k *keyspace, key []byte, c Change) {
+	if s.store.observing() {
+		s.notices = append(s.notices, notice{s.databaseOf(k), slices.Clone(key), c})
+	}
+}
+
+// contains reports whether b lies in the engine's memory.
+func (s *Store) contains(b []byte) bool {
+	for _, sh := range s.shards {
+		if sh.region.Contains(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// expires reports whether expired entries are removed when they are met.
+func (s *Store) expires() bool { return !s.lazyOnly.Load() }
+
+// SetActiveExpiry switches the removal of expired entries that nobody asks
+// for on or off.
+func (s *Store) SetActiveExpiry(on bool) { s.lazyOnly.Store(!on) }
+
+const tickInterval = 100 * time.Millisecond
+
+// run is the housekeeping: expiry, memory to be given back, the limit.
+func (s *Store) run() {
+	defer s.done.Done()
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		if n%10 == 0 {
+			s.measureOverhead()
+		}
+		s.Tick(s.config.Clock(), n%10 == 0)
+	}
+}
+
+// Tick removes what has expired by now and, with purge, gives free pages back.
+// The housekeeping calls it ten times a second; tests move the clock with it.
+func (s *Store) Tick(now int64, purge bool) {
+	for _, sh := range s.shards {
+		for done := !s.expires(); !done; {
+			sh.mu.Lock()
+			done = sh.expireSome(now, 128)
+			sh.unlock()
+		}
+		sh.mu.Lock()
+		sh.maintain()
+		if purge && sh.runs.kept > 0 {
+			sh.runs.purge(&sh.region, sh.runs.kept/2)
+			sh.count()
+		}
+		sh.unlock()
+	}
+	if used := s.Used(); used > s.peak.Load() {
+		s.peak.Store(used)
+	}
+}
+
+var runtimeMetrics = []string{
+	"/memory/classes/total:bytes",
+	"/memory/classes/heap/released:bytes",
+	"/memory/classes/heap/free:bytes",
+}
+
+// measureOverhead looks at what the Go runtime holds, which counts against the
+// limit.
+func (s *Store) measureOverhead() {
+	samples := make([]metrics.Sample, len(runtimeMetrics))
+	for i, name := range runtimeMetrics {
+		samples[i].Name = name
+	}
+	metrics.Read(samples)
+	s.overhead.Store(int64(samples[0].Value.Uint64() - samples[1].Value.Uint64()))
+	s.applyLimit()
+}
+
+// Stage returns memory for a value of n bytes of a key that is about to be
+// written: see [Staged]. The caller has reserved the room.
+func (s *Store) Stage(db int, key []byte, n int) *Staged {
+	return s.shards[s.hash(key)>>s.shift].stage(len(key), n)
+}
+
+// EachShard calls fn with the number of every shard while its lock is held.
+func (s *Store) EachShard(fn func(shard int)) {
+	for _, sh := range s.shards {
+		sh.mu.Lock()
+		fn(sh.number)
+		sh.mu.Unlock()
+	}
+}

@@ -1,0 +1,5 @@
+//go:build larderdebug
+
+package offheap
+
+const debug = true
