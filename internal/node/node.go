@@ -1,0 +1,116 @@
+// Package node is the composition root: a configuration goes in, a running node
+// comes out. Nothing is decided here but the order in which the parts start and
+// stop.
+//
+//	sources ─▶ cache ─▶ executor ─▶ server (RESP)
+//	             ▲          ╰─────▶ monitoring (HTTP)
+//	          memory
+//
+// Start goes from left to right; Stop from right to left, so that a part always
+// finds what it needs.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/server"
+	"github.com/larder-cache/larder/internal/source"
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// Node is a running node.
+type Node struct {
+	log      *slog.Logger
+	sources  []source.Source
+	store    *memory.Store
+	cache    *cache.Cache
+	executor *command.Executor
+	server   *server.Server
+	stop     chan struct{} // closed when a client asks for shutdown
+}
+
+// Build identifies the program.
+type Build struct{ Version, Commit, Date string }
+
+// Start brings a node up and returns when it serves. On an error nothing is
+// left running. The configuration must be valid.
+func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error) {
+	n = &Node{log: log, stop: make(chan struct{}, 1)}
+	defer func() {
+		if err != nil {
+			_ = n.Stop(context.Background())
+			n = nil
+		}
+	}()
+	namespaces, gates, err := n.openSources(cfg)
+	if err != nil {
+		return n, err
+	}
+	_ = gates
+	observer := &command.Observer{}
+	n.store, err = memory.Open(memory.Config{
+		MaxBytes: cfg.Memory.MaxBytes, Policy: cfg.Memory.Policy,
+		Databases: cfg.Memory.Databases, Shards: cfg.Memory.Shards,
+		Observer: observer,
+		Voided:   func(db int, key []byte) { n.cache.Voided(db, key) },
+	})
+	if err != nil {
+		return n, fmt.Errorf("open the engine: %w", err)
+	}
+	n.cache = cache.New(n.store, namespaces)
+	n.executor = command.New(command.Config{
+		Cache: n.cache, Options: cfg.Command, Observer: observer,
+		Server: command.ServerInfo{Version: build.Version, Commit: build.Commit, ConfigFile: cfg.File,
+			UnixSocket: cfg.Server.Unix, EventLoops: cfg.Server.Loops},
+		Hooks: command.Hooks{
+			Network:  n.network,
+			Shutdown: n.askToStop,
+			Log:      func(message string) { log.Info(message) },
+		},
+	})
+	if n.server, err = server.New(cfg.Server, server.Commands{Executor: n.executor}, log); err != nil {
+		return n, err
+	}
+	return n, n.server.Start()
+}
+
+// Stopping is readable once a client has asked for shutdown.
+func (n *Node) Stopping() <-chan struct{} { return n.stop }
+
+func (n *Node) askToStop() {
+	select {
+	case n.stop <- struct{}{}:
+	default:
+	}
+}
+
+// Addrs returns the addresses RESP is served on.
+func (n *Node) Addrs() []net.Addr { return n.server.Addrs() }
+
+// Stop ends the node: no new connections, running requests finish until ctx is
+// done, then everything closes.
+func (n *Node) Stop(ctx context.Context) error {
+	var errs []error
+	if n.server != nil {
+		errs = append(errs, n.server.Shutdown(ctx))
+	}
+	if n.cache != nil {
+		n.cache.Close()
+	}
+	for _, s := range n.sources {
+		errs = append(errs, s.Close())
+	}
+	if n.store != nil {
+		n.store.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) network() command.Network { return command.Network{} }
