@@ -28,6 +28,7 @@ type Command struct {
 	full   string // "config|get" for a subcommand, Name otherwise
 	parent *Command
 
+	plain     bool // neither subcommands nor protected: may take the short path
 	quick     bool        // done in about a microsecond: not timed by itself
 	long      longRequest // for Slow commands of which only some requests take long
 	protected bool        // subject to enable-debug-command
@@ -95,6 +96,7 @@ func (c *Command) prepare(id int, parent *Command) {
 	c.staged = stagedArgument[c.full]
 	c.flushes = c.full == "flushdb" || c.full == "flushall"
 	c.protected = c.full == "debug"
+	c.plain = len(c.Sub) == 0 && !c.protected
 }
 
 // takes reports whether a request may have n words.

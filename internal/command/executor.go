@@ -137,7 +137,7 @@ func (x *Executor) End(s *Session) {
 // one word and aliases the connection's buffer.
 func (x *Executor) Execute(s *Session, args [][]byte) Outcome {
 	cmd := x.table.Find(args[0])
-	if cmd == nil || cmd.Sub != nil || !cmd.takes(len(args)) || s.gates != 0 || x.gates.Load() != 0 || s.stage != nil {
+	if cmd == nil || !cmd.plain || !cmd.takes(len(args)) || s.gates != 0 || x.gates.Load() != 0 || s.stage != nil {
 		return x.checked(s, cmd, args)
 	}
 	return x.run(s, cmd, args, !cmd.quick)

@@ -102,7 +102,10 @@ func (t *tracker) stop(s *Session) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.active.Add(-1)
+	if t.active.Add(-1) == 0 {
+		clear(t.keys)
+		t.items = 0
+	}
 	delete(t.all, s)
 	for _, prefix := range s.tracking.mode.prefixes {
 		if delete(t.prefixes[prefix], s); len(t.prefixes[prefix]) == 0 {

@@ -25,12 +25,13 @@ func (x *Executor) runOwn(s *Session, cmd *Command, args [][]byte, timed bool) O
 	for _, i := range cmd.keyPositions(args) {
 		own[string(args[i])] = 0
 	}
+	keys := len(own)
 	t.mu.Lock()
 	s.tracking.own.changes = own
 	t.mu.Unlock()
 	mark := len(s.Out.Buf)
 	out := x.run(s, cmd, args, timed)
-	certain := out != Park && saysChanged(s.Out.Buf[mark:], len(own))
+	certain := out != Park && saysChanged(s.Out.Buf[mark:], keys)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.tracking.own.changes = nil

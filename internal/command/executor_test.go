@@ -1,0 +1,504 @@
+package command
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/eviction"
+)
+
+func TestExecuteParks(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	tests := []struct {
+		request string
+		keys    int
+		want    Outcome
+	}{
+		{"GET a", 0, Continue}, {"KEYS *", 0, Continue}, {"SCAN 0", 0, Continue}, {"RANDOMKEY", 0, Continue},
+		{"DEBUG SLEEP 0", 0, Park}, {"WAIT 0 0", 0, Park}, {"SCAN 0 COUNT 100000", 0, Park},
+		{"KEYS *", 2000, Park}, {"FLUSHALL", 2000, Park}, {"SCAN 0 COUNT 100", 2000, Continue}, {"RANDOMKEY", 2000, Continue},
+	}
+	for _, tt := range tests {
+		if tt.keys > 0 {
+			c.do(fmt.Sprint("DEBUG POPULATE ", tt.keys))
+		}
+		args := make([][]byte, 0)
+		for _, word := range words(t, tt.request) {
+			args = append(args, []byte(word))
+		}
+		w.x.Begin(c.s)
+		got := w.x.Execute(c.s, args)
+		w.x.End(c.s)
+		if got != tt.want || got == Park && c.s.Out.Size() != 0 {
+			t.Errorf("%s with %d keys: %v, %d bytes of output", tt.request, tt.keys, got, c.s.Out.Size())
+		}
+		c.s.Out.Reset()
+	}
+}
+
+func TestOutOfMemory(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	if err := w.store.SetPolicy(eviction.NoEviction); err != nil {
+		t.Fatal(err)
+	}
+	c.do("SET a 1")
+	c.do("CONFIG SET maxmemory 1")
+	c.expect(
+		step{"SET b 1", "-OOM command not allowed when used memory > 'maxmemory'."},
+		step{"GET a", "$1 1"},
+		step{"DEL a", ":1"},
+	)
+	info := c.do("INFO everything")
+	if got := field(info, "errorstat_OOM"); got != "count=1" {
+		t.Errorf("errorstat_OOM:%s", got)
+	}
+	if got := field(info, "cmdstat_set"); !strings.Contains(got, "calls=1,") || !strings.Contains(got, "rejected_calls=1,failed_calls=0") {
+		t.Errorf("cmdstat_set:%s", got)
+	}
+}
+
+func TestCommandStats(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	c.do("CONFIG SET latency-tracking yes")
+	w.x.Change(func(o *Options) { o.LatencySample = 1 })
+	c.s.local.untilSample = 1
+	for i := range 100 {
+		c.do(fmt.Sprint("SET k", i, " v"))
+		c.do("GET k1")
+	}
+	c.do("INCR k1")
+	c.do("GET")
+	c.do("NOSUCH")
+	info := c.do("INFO everything")
+	for name, want := range map[string]string{"cmdstat_get": "calls=100,", "cmdstat_set": "calls=100,", "cmdstat_incr": "calls=1,"} {
+		if got := field(info, name); !strings.HasPrefix(got, want) {
+			t.Errorf("%s:%s", name, got)
+		}
+	}
+	if got := field(info, "cmdstat_incr"); !strings.HasSuffix(got, "rejected_calls=0,failed_calls=1") {
+		t.Errorf("incr: %s", got)
+	}
+	if got := field(info, "cmdstat_get"); !strings.HasSuffix(got, "rejected_calls=1,failed_calls=0") {
+		t.Errorf("get: %s", got)
+	}
+	if got := field(info, "errorstat_ERR"); got != "count=3" {
+		t.Errorf("errorstat_ERR: %s", got)
+	}
+	if got := field(info, "latency_percentiles_usec_get"); !strings.HasPrefix(got, "p50=") || !strings.Contains(got, ",p99.9=") {
+		t.Errorf("latency of get: %s", got)
+	}
+	if got := field(info, "total_commands_processed"); got == "0" || got == "" {
+		t.Errorf("total_commands_processed:%s", got)
+	}
+	histogram := c.do("LATENCY HISTOGRAM get set nosuch")
+	if !strings.HasPrefix(histogram, "*4 $3 get *4 $5 calls :100 $14 histogram_usec *") {
+		t.Errorf("histogram %q", histogram)
+	}
+	snapshot := w.x.Snapshot()
+	for _, s := range snapshot.Commands {
+		if s.Name == "get" && (s.Calls != 100 || s.Latency.Total != 100 || s.Rejected != 1 || s.Time <= 0) {
+			t.Errorf("snapshot of get: %+v", s)
+		}
+	}
+	names := map[string]bool{}
+	for _, counter := range Counters() {
+		if names[counter.Name] || counter.Help == "" || counter.Unit == "" {
+			t.Errorf("counter %s", counter.Name)
+		}
+		names[counter.Name] = true
+		counter.Value(&snapshot)
+	}
+	c.do("CONFIG RESETSTAT")
+	if got := c.do("INFO commandstats"); field(got, "cmdstat_get") != "" {
+		t.Errorf("after RESETSTAT: %q", got)
+	}
+}
+
+// One in a hundred fast commands stands for a hundred.
+func TestLatencySample(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	args := [][]byte{[]byte("GET"), []byte("a")}
+	const calls = 200_000
+	for range calls / 100 {
+		w.x.Begin(c.s)
+		for range 100 {
+			w.x.Execute(c.s, args)
+		}
+		w.x.End(c.s)
+		c.s.Out.Reset()
+	}
+	for _, s := range w.x.Snapshot().Commands {
+		if s.Name == "get" && (s.Calls != calls || s.Latency.Total < calls*8/10 || s.Latency.Total > calls*12/10) {
+			t.Errorf("%d calls, %d in the histogram", s.Calls, s.Latency.Total)
+		}
+	}
+}
+
+func TestSlowLog(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	c.do("CLIENT SETNAME me")
+	c.do("CONFIG SET slowlog-log-slower-than 0")
+	long := strings.Repeat("x", 200)
+	c.do("SET k " + long)
+	c.do("AUTH default secret")
+	many := []string{"MGET"}
+	for i := range 40 {
+		many = append(many, fmt.Sprint(i))
+	}
+	c.request(many...)
+	c.do("CONFIG SET slowlog-log-slower-than -1")
+	got := c.do("SLOWLOG GET")
+	for _, want := range []string{
+		"*3 $3 SET $1 k $147 " + long[:128] + "... (72 more bytes) $14 127.0.0.1:1001 $2 me",
+		"*3 $4 AUTH $10 (redacted) $10 (redacted)",
+		"$2 29 $23 ... (10 more arguments)",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+	// Fast commands below the threshold are not timed one by one.
+	c.do("CONFIG SET slowlog-log-slower-than 10000")
+	c.do("SLOWLOG RESET")
+	c.do("GET k")
+	c.expect(step{"SLOWLOG LEN", ":0"})
+	c.do("DEBUG SLEEP 0.02")
+	if got := c.do("SLOWLOG GET 1"); !strings.Contains(got, "*3 $5 DEBUG $5 SLEEP $4 0.02") {
+		t.Errorf("slow log %q", got)
+	}
+	c.do("CONFIG SET slowlog-max-len 0")
+	c.expect(step{"SLOWLOG LEN", ":0"})
+}
+
+// A batch of one fast command is charged to it; of several none can be
+// accused, but from then on each is timed.
+func TestSlowBatch(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	get := [][]byte{[]byte("GET"), []byte("a")}
+	batch := func(n int, took time.Duration) {
+		c.s.local.untilSample = 1000
+		w.x.Begin(c.s)
+		for range n {
+			w.x.Execute(c.s, get)
+		}
+		c.s.local.start = c.s.local.start.Add(-took)
+		w.x.End(c.s)
+		c.s.Out.Reset()
+	}
+	batch(1, 50*time.Millisecond)
+	if got := w.x.slowLog.len(); got != 1 {
+		t.Errorf("%d entries after a slow command", got)
+	}
+	batch(5, 50*time.Millisecond)
+	if got := w.x.slowLog.len(); got != 1 || w.x.Snapshot().SlowBatches != 1 || c.s.gates&gateCareful == 0 {
+		t.Errorf("%d entries, %d slow batches, gates %b", got, w.x.Snapshot().SlowBatches, c.s.gates)
+	}
+	for range carefulFor / 16 {
+		batch(16, 0)
+	}
+	if c.s.gates != 0 {
+		t.Errorf("still careful: gates %b", c.s.gates)
+	}
+}
+
+func TestLatencyMonitor(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	if got := c.do("LATENCY DOCTOR"); !strings.Contains(got, "monitoring is off") {
+		t.Errorf("doctor: %q", got)
+	}
+	c.do("CONFIG SET latency-monitor-threshold 5")
+	c.do("DEBUG SLEEP 0.01")
+	w.x.Spike("expire-cycle", 70*time.Millisecond)
+	w.x.Spike("expire-cycle", time.Millisecond)
+	latest := c.do("LATENCY LATEST")
+	if !strings.HasPrefix(latest, "*2 *4 $7 command :") || !strings.Contains(latest, "*4 $12 expire-cycle :") || !strings.HasSuffix(latest, ":70 :70") {
+		t.Errorf("latest %q", latest)
+	}
+	if got := c.do("LATENCY HISTORY command"); !strings.HasPrefix(got, "*1 *2 :") {
+		t.Errorf("history %q", got)
+	}
+	if got := c.do("LATENCY GRAPH expire-cycle"); !strings.Contains(got, "expire-cycle - high 70 ms, low 70 ms (all time high 70 ms)") {
+		t.Errorf("graph %q", got)
+	}
+	if got := c.do("LATENCY DOCTOR"); !strings.Contains(got, "1. command: 1 spikes") || !strings.Contains(got, "CONFIG SET slowlog-log-slower-than 5000") {
+		t.Errorf("doctor %q", got)
+	}
+	c.expect(step{"LATENCY RESET nosuch COMMAND", ":1"}, step{"LATENCY RESET", ":1"}, step{"LATENCY LATEST", "*0"})
+}
+
+func TestHistogram(t *testing.T) {
+	last := time.Duration(-1)
+	for b := range histogramBuckets {
+		bound := histogramBound(b)
+		if bound <= last || histogramBucket(bound) != b || histogramBucket(last+1) != b {
+			t.Fatalf("bucket %d: %d to %d", b, last+1, bound)
+		}
+		last = bound
+	}
+	var h histogram
+	for i := range 1000 {
+		h.record(time.Duration(i+1)*time.Microsecond, 1)
+	}
+	for p, want := range map[float64]time.Duration{50: 500 * time.Microsecond, 99: 990 * time.Microsecond, 100: time.Millisecond} {
+		if got := h.copy().Percentile(p); got < want || got > want+want/14 {
+			t.Errorf("p%v = %v, want %v", p, got, want)
+		}
+	}
+}
+
+func TestStage(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	value := bytes.Repeat([]byte("large "), 20_000)
+	before := func(request string) (args [][]byte) {
+		for _, word := range words(t, request) {
+			args = append(args, []byte(word))
+		}
+		return args
+	}
+	for _, request := range []string{"SET k", "SETEX k 10", "PSETEX k 10000", "GETSET k", "SETNX new"} {
+		args := before(request)
+		staged := w.x.Stage(c.s, args, len(value))
+		if staged == nil {
+			t.Fatalf("%s: no memory", request)
+		}
+		copy(staged.Bytes(), value)
+		words := []string{}
+		for _, a := range args {
+			words = append(words, string(a))
+		}
+		w.x.Begin(c.s)
+		if got := w.x.Execute(c.s, append(args, staged.Bytes())); got != Continue {
+			t.Fatalf("%s: %v", request, got)
+		}
+		w.x.End(c.s)
+		c.s.Out.Reset()
+		if got, _ := c.request("GET", words[1]); len(got) != len(value)+len("$120000\r\n\r\n") {
+			t.Errorf("%s: read %d bytes", request, len(got))
+		}
+	}
+	for _, request := range []string{"GET", "SET", "SET k v", "APPEND k", "NOSUCH k", "MSET k"} {
+		if w.x.Stage(c.s, before(request), len(value)) != nil {
+			t.Errorf("%s: memory for nothing", request)
+		}
+	}
+	// Not stored: given back.
+	staged := w.x.Stage(c.s, before("SET k"), len(value))
+	w.x.Begin(c.s)
+	w.x.Execute(c.s, append(before("SET k"), staged.Bytes(), []byte("NX")))
+	w.x.End(c.s)
+	if c.s.stage != nil {
+		t.Error("a staged value is left over")
+	}
+	w.x.Stage(c.s, before("SET k"), len(value))
+	w.x.EndSession(c.s)
+	if err := w.store.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Options.MaxClients = 2 })
+	c := w.connect("2")
+	if got := w.x.Admit(); got != "" {
+		t.Errorf("refused: %q", got)
+	}
+	w.connect("2")
+	if got := w.x.Admit(); got != "-ERR max number of clients reached\r\n" {
+		t.Errorf("admitted: %q", got)
+	}
+	if got := field(c.do("INFO stats"), "rejected_connections"); got != "1" {
+		t.Errorf("%s rejected", got)
+	}
+	c.do("CONFIG SET maxclients 3")
+	if got := w.x.Admit(); got != "" {
+		t.Errorf("refused: %q", got)
+	}
+}
+
+func TestDebugIsProtected(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Options.Debug = "no" })
+	w.connect("2").expect(step{"DEBUG HELP", strings.ReplaceAll("-"+errDebugDisabled, "\r\n", " ")})
+}
+
+func TestInfo(t *testing.T) {
+	w := newWorld(t, func(c *Config) {
+		c.Server = ServerInfo{Version: "1.2.3", Port: 6379, Bind: []string{"127.0.0.1"}}
+		c.Hooks.Network = func() Network { return Network{InputBytes: 1000, OutputBytes: 2000} }
+		c.Hooks.Sections = func() []Section { return []Section{{"sources", "Sources", []Parameter{{"loads", "5"}}}} }
+	})
+	c := w.connect("2")
+	c.do("SET a 1 EX 100")
+	c.do("SELECT 3")
+	c.do("SET b 1")
+	c.do("GET b")
+	c.do("GET nosuch")
+	info := c.do("INFO")
+	for name, want := range map[string]string{
+		"redis_version": RedisVersion, "redis_mode": "standalone", "tcp_port": "6379", "connected_clients": "1", "maxmemory": "0",
+		"total_net_input_bytes": "1000", "keyspace_hits": "1", "keyspace_misses": "1", "role": "master", "cluster_enabled": "0",
+		"db3": "keys=1,expires=0,avg_ttl=0", "loading": "0", "maxmemory_policy": "adaptive",
+	} {
+		if got := field(info, name); got != want {
+			t.Errorf("%s:%s, want %s", name, got, want)
+		}
+	}
+	if got := field(info, "db0"); !strings.HasPrefix(got, "keys=1,expires=1,avg_ttl=") {
+		t.Errorf("db0:%s", got)
+	}
+	for _, s := range []string{"# Server", "# Clients", "# Memory", "# Persistence", "# Stats", "# Replication", "# CPU", "# Modules", "# Errorstats", "# Cluster", "# Keyspace"} {
+		if !strings.Contains(info, s) {
+			t.Errorf("no %s", s)
+		}
+	}
+	if strings.Contains(info, "# Commandstats") || strings.Contains(info, "# Larder") {
+		t.Error("sections that were not asked for")
+	}
+	some := c.do("INFO Memory keyspace larder sources")
+	if strings.Contains(some, "# Server") || !strings.Contains(some, "# Memory") || !strings.Contains(some, "# Keyspace") ||
+		field(some, "larder_version") != "1.2.3" || field(some, "loads") != "5" {
+		t.Errorf("some sections: %q", some)
+	}
+	w.x.tick(time.Now().Add(-time.Second))
+	c.do("GET a")
+	w.x.tick(time.Now())
+	if got := field(c.do("INFO stats"), "instantaneous_ops_per_sec"); got == "" {
+		t.Error("no rate")
+	}
+	for _, request := range []string{"MEMORY STATS", "MEMORY DOCTOR", "MEMORY MALLOC-STATS", "LOLWUT", "LOLWUT VERSION 5 2 2", "LASTSAVE", "TIME", "COMMAND", "COMMAND DOCS", "COMMAND LIST", "COMMAND COUNT",
+		"CLIENT HELP", "CONFIG HELP", "LATENCY HELP", "SLOWLOG HELP", "MEMORY HELP", "PUBSUB HELP", "ACL HELP", "COMMAND HELP", "MODULE HELP", "DEBUG HELP", "ACL GENPASS", "ACL CAT string"} {
+		for _, version := range []string{"2", "3"} {
+			c.do("HELLO " + version)
+			raw, _ := c.request(words(t, request)...)
+			if _, rest := decode(t, raw); rest != "" || strings.HasPrefix(raw, "-") {
+				t.Errorf("%s in RESP%s: %.80q", request, version, raw)
+			}
+		}
+	}
+	if got := c.do("MEMORY USAGE b"); !strings.HasPrefix(got, ":") || got == ":0" {
+		t.Errorf("usage %q", got)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	c := newWorld(t).connect("2")
+	c.expect(
+		step{"SAVE", "-" + errNoPersistence},
+		step{"BGSAVE", "-" + errNoPersistence},
+		step{"REPLICAOF 127.0.0.1 6379", "-" + errNoReplication},
+		step{"CLUSTER SLOTS", "-" + errNoCluster},
+		step{"CONFIG SET appendonly yes", "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - no persistence is configured"},
+		step{"CONFIG SET port 7000", "-ERR CONFIG SET failed (possibly related to argument 'port') - it is set in the configuration file and needs a restart"},
+		step{"CONFIG SET port 0", "+OK"},
+		step{"CONFIG SET maxmemory-policy x", "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must be one of the following: " + strings.Join(policyWords(), ", ")},
+		step{"CONFIG SET timeout 7 port 7000", "-ERR CONFIG SET failed (possibly related to argument 'port') - it is set in the configuration file and needs a restart"},
+		step{"CONFIG GET timeout", "*2 $7 timeout $1 0"},
+		step{"SHUTDOWN", "-ERR this server can not be stopped by a client"},
+		step{"DEBUG SEGFAULT", "-ERR DEBUG SEGFAULT is not available on this server"},
+	)
+}
+
+func TestHooks(t *testing.T) {
+	var changed []string
+	var rewritten map[string]string
+	stopped := false
+	w := newWorld(t, func(c *Config) {
+		c.Server.ConfigFile = "larder.yaml"
+		c.Hooks = Hooks{
+			Shutdown: func() { stopped = true },
+			Changed:  func(name, value string) { changed = append(changed, name+"="+value) },
+			Rewrite:  func(all map[string]string) error { rewritten = all; return nil },
+		}
+	})
+	c := w.connect("2")
+	c.expect(step{"CONFIG SET maxmemory 1gb timeout 5", "+OK"}, step{"CONFIG REWRITE", "+OK"})
+	if strings.Join(changed, " ") != "maxmemory=1073741824 timeout=5" || len(rewritten) != 2 {
+		t.Errorf("changed %q, rewritten %q", changed, rewritten)
+	}
+	if got := w.x.Limits().IdleTimeout; got != 5*time.Second {
+		t.Errorf("idle time-out %v", got)
+	}
+	if reply, outcome := c.request("SHUTDOWN", "NOSAVE"); reply != "" || outcome != Close || !stopped {
+		t.Errorf("shutdown: %q, %v, %v", reply, outcome, stopped)
+	}
+}
+
+// Everything that is shared, from several clients at once.
+func TestConcurrentClients(t *testing.T) {
+	w := newWorld(t)
+	var clients sync.WaitGroup
+	for range 4 {
+		c := w.connect("3")
+		clients.Go(func() {
+			for i := range 100 {
+				for _, request := range []string{"SET a 1", "GET a", "CLIENT LIST", "INFO everything", "CONFIG SET timeout 5", "SUBSCRIBE x", "PUBLISH x y",
+					"UNSUBSCRIBE", "CLIENT SETNAME me", "SLOWLOG GET", "MONITOR", "RESET", "HELLO 3", "LATENCY HISTOGRAM", "CLIENT NO-EVICT on", "INCR a x"} {
+					c.do(request)
+				}
+				c.take()
+				if i%10 == 0 {
+					w.x.Snapshot()
+				}
+			}
+			w.x.EndSession(c.s)
+		})
+	}
+	clients.Wait()
+	if got := w.x.Snapshot(); got.ConnectedClients != 0 || got.Channels != 0 || got.MonitorClients != 0 {
+		t.Errorf("left over: %+v", got)
+	}
+}
+
+func TestExecuteDoesNotAllocate(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect("2")
+	c.do("SET a 1")
+	get := [][]byte{[]byte("GET"), []byte("a")}
+	set := [][]byte{[]byte("SET"), []byte("a"), []byte("1")}
+	if got := testing.AllocsPerRun(1000, func() {
+		w.x.Begin(c.s)
+		w.x.Execute(c.s, get)
+		w.x.Execute(c.s, set)
+		w.x.End(c.s)
+		c.s.Out.Reset()
+	}); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
+func BenchmarkExecute(b *testing.B) {
+	w := newWorld(b)
+	c := w.connect("2")
+	c.do("SET a 0123456789012345678901234567890123456789012345678901234567890123")
+	for _, bm := range []struct {
+		request string
+		batch   int
+	}{{"GET a", 1}, {"GET a", 64}, {"SET a 0123456789012345678901234567890123456789012345678901234567890123", 1}, {"SET a 0123456789012345678901234567890123456789012345678901234567890123", 64}, {"PING", 64}} {
+		var args [][]byte
+		for _, word := range strings.Fields(bm.request) {
+			args = append(args, []byte(word))
+		}
+		b.Run(fmt.Sprintf("%s/%d", args[0], bm.batch), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; i < b.N; i += bm.batch {
+				w.x.Begin(c.s)
+				for range bm.batch {
+					w.x.Execute(c.s, args)
+				}
+				w.x.End(c.s)
+				c.s.Out.Reset()
+			}
+		})
+	}
+}
