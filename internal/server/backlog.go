@@ -62,6 +62,7 @@ func (b *backlog) send() {
 		b.changed.Broadcast()
 		b.mu.Unlock()
 	}
+	b.c.wake() // for the limits: there is no output any more
 }
 
 // writeChunks is the most chunks written at once.

@@ -63,6 +63,9 @@ type conn struct {
 
 	softSince int64 // when the output passed the soft limit, Unix ms; 0: it is below
 
+	// known is session for other goroutines. The executor may make the client
+	// known to them before NewSession has returned: nil until then.
+	known atomic.Pointer[command.Session]
 	mail  mailbox
 	sizes struct {
 		query, free, output atomic.Int64
@@ -78,6 +81,8 @@ type line interface {
 	flush()
 	// pending returns the bytes of output that are not sent yet. Called by the owner.
 	pending() int
+	// attached returns how much of that are values pinned in the engine.
+	attached() int
 	// tired tells whether so much has been sent that it is the turn of others.
 	tired() bool
 	// fd returns the number of the socket.
@@ -88,6 +93,7 @@ func (c *conn) init(srv *Server, l line, counts *counters, p peer) {
 	c.srv, c.line, c.counts, c.peer = srv, l, counts, p
 	c.parser = resp.NewParser(resp.Unauthenticated)
 	c.session = srv.exec.NewSession(c)
+	c.known.Store(c.session)
 	c.learnLimits()
 }
 
@@ -173,7 +179,7 @@ func (c *conn) between() stop {
 		if c.end != open {
 			return ended
 		}
-		if c.session.Out.Attached() >= maxAttached {
+		if c.line.attached() >= maxAttached {
 			return choked
 		}
 		if c.line.tired() {
@@ -283,11 +289,16 @@ func (c *conn) attend() {
 	}
 }
 
-// close ends the connection once its output has been sent.
+// close ends the connection once its output has been sent. When it is to be
+// killed, whatever else has ended it is a consequence of that.
 func (c *conn) close(reason CloseReason) {
-	if c.end == open {
-		c.end = reason
+	if c.end != open {
+		return
 	}
+	if killed := c.mail.why(); killed != open {
+		reason = killed
+	}
+	c.end = reason
 }
 
 // cut ends the connection without sending what is left. Limits that were hit
@@ -295,9 +306,6 @@ func (c *conn) close(reason CloseReason) {
 func (c *conn) cut(reason CloseReason) {
 	if c.drop {
 		return
-	}
-	if killed := c.mail.why(); reason == ClosedByError && killed != open {
-		reason = killed // and the error is its consequence
 	}
 	c.close(reason)
 	c.drop = true

@@ -69,8 +69,8 @@ func (c *goConn) wake() {
 	c.poked.Store(true)
 	c.nc.SetReadDeadline(past)
 	c.backlog.signal()
-	if c.mail.killed() {
-		c.srv.exec.Interrupt(c.session)
+	if s := c.known.Load(); s != nil && c.mail.killed() {
+		c.srv.exec.Interrupt(s)
 		c.backlog.stop()
 	}
 }
@@ -156,7 +156,7 @@ func (c *goConn) serve() {
 	}
 }
 
-// attached returns the bytes of values pinned for output.
+// attached implements [line].
 func (c *goConn) attached() int { return c.session.Out.Attached() + c.backlog.attached() }
 
 // shut closes the connection.
@@ -274,6 +274,7 @@ func (c *goConn) tick() {
 	c.raw.Control(func(fd uintptr) { gone = hasLeft(fd) })
 	if gone && !c.reported.Swap(true) {
 		c.counts.gone.Add(1)
+		c.mail.close(killNow, ClosedByClient)
 		c.srv.exec.Interrupt(c.session)
 	}
 }

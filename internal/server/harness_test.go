@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// descriptorChild is set in the process of TestDescriptorsExhausted.
+const descriptorChild = "LARDER_SERVER_TEST_DESCRIPTORS"
+
 // patience bounds every wait of a test.
 const patience = 20 * time.Second
 
@@ -64,6 +67,10 @@ func newHarness(t testing.TB, mode server.Mode) *harness {
 // start serves until the end of the test, and then checks that nothing is left.
 func (h *harness) start() {
 	h.t.Helper()
+	if r, w, err := os.Pipe(); err == nil { // the runtime's own poller exists from here on
+		r.Close()
+		w.Close()
+	}
 	before := descriptors()
 	srv, err := server.New(h.cfg, h.toy, nil)
 	if err == nil {

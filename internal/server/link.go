@@ -10,7 +10,11 @@ var _ command.Link = (*conn)(nil)
 
 // Push implements [command.Link].
 func (c *conn) Push(message []byte) {
-	hard := c.srv.exec.Limits().Output[c.session.Class()].Hard
+	class := command.ClassNormal
+	if s := c.known.Load(); s != nil {
+		class = s.Class()
+	}
+	hard := c.srv.exec.Limits().Output[class].Hard
 	wake, dropped := c.mail.push(message, int(c.sizes.output.Load()), hard)
 	if !dropped {
 		c.counts.pushes.Add(1)

@@ -262,7 +262,7 @@ func (l *loop) adopt(c *loopConn) {
 func (l *loop) serve(c *loopConn) {
 	c.wrote = 0
 	waiting := c.ready
-	if c.end != open || waiting && c.session.Out.Attached() >= maxAttached {
+	if c.end != open || waiting && c.attached() >= maxAttached {
 		l.settle(c)
 		return
 	}
@@ -368,7 +368,7 @@ func (l *loop) settle(c *loopConn) {
 	} else {
 		l.keepOutput(c)
 	}
-	if c.ready && out.Attached() < maxAttached || out.Size() > 0 && c.tired() {
+	if c.ready && c.attached() < maxAttached || out.Size() > 0 && c.tired() {
 		l.later(c)
 	}
 	if l.drained && !c.queued && c.idle() {

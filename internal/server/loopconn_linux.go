@@ -49,6 +49,9 @@ func (c *loopConn) fd() int { return c.sock }
 // pending implements [line].
 func (c *loopConn) pending() int { return c.session.Out.Size() }
 
+// attached implements [line].
+func (c *loopConn) attached() int { return c.session.Out.Attached() }
+
 // tired implements [line].
 func (c *loopConn) tired() bool { return c.wrote >= turnOutput }
 

@@ -85,6 +85,7 @@ func (l *loop) leftWhileAway(c *loopConn, surely bool) {
 func (l *loop) interrupt(c *loopConn) {
 	c.reported = true
 	l.counts.gone.Add(1)
+	c.mail.close(killNow, ClosedByClient)
 	l.srv.exec.Interrupt(c.session)
 }
 

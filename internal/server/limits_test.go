@@ -1,0 +1,134 @@
+package server_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/server"
+)
+
+func TestMaxClients(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.toy.limit(func(l *command.Limits) { l.MaxClients = 2 })
+		h.start()
+		first, second := h.dial(), h.dial()
+		for _, c := range []*client{first, second} {
+			c.send(request("PING"))
+			c.expect("+PONG\r\n")
+		}
+		third := h.dial()
+		third.expect("-ERR max number of clients reached\r\n")
+		third.expectEnd()
+		if n := h.Stats().RefusedClients; n != 1 {
+			t.Errorf("%d refused", n)
+		}
+		first.Close()
+		h.closed(server.ClosedByClient, 1)
+		c := h.dial()
+		c.send(request("PING"))
+		c.expect("+PONG\r\n")
+	})
+}
+
+// A client that never reads is closed at the hard limit, and its values in the
+// engine are let go.
+func TestOutputHardLimit(t *testing.T) {
+	for _, big := range []string{request("COPY", "100000"), request("REF", "100000")} {
+		inModes(t, func(t *testing.T, h *harness) {
+			h.toy.limit(func(l *command.Limits) { l.Output[command.ClassNormal].Hard = 4 << 20 })
+			h.start()
+			c := h.dial()
+			c.send(strings.Repeat(big, 1000))
+			h.closed(server.ClosedOutputHard, 1)
+		})
+	}
+}
+
+func TestOutputSoftLimit(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.toy.limit(func(l *command.Limits) {
+			l.Output[command.ClassNormal] = command.OutputLimit{Hard: 1 << 30, Soft: 1 << 20, SoftFor: 200 * time.Millisecond}
+		})
+		h.start()
+		reader, idler := h.dial(), h.dial()
+		reader.send(request("COPY", "20000000"))
+		idler.send(request("COPY", "20000000"))
+		reader.expect(bulk(string(blob(20000000))))
+		h.closed(server.ClosedOutputSoft, 1)
+		reader.send(request("PING"))
+		reader.expect("+PONG\r\n")
+	})
+}
+
+// Values that are not copied are bounded by not executing further requests, so
+// that a client that reads late still gets everything.
+func TestAttachedOutputIsBounded(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.start()
+		c := h.dial()
+		const n = 200
+		c.send(strings.Repeat(request("REF", "1000000"), n), request("PING"))
+		var top, last int64
+		h.eventually("execution pauses", func() bool {
+			now := h.toy.executed.Load()
+			steady := now == last && now > 20
+			last, top = now, max(top, h.toy.pinned.Load())
+			return steady
+		})
+		if top > 60 {
+			t.Errorf("%d values of 1 MB are pinned for a client that does not read", top)
+		}
+		reply := bulk(string(blob(1000000)))
+		for range n {
+			c.expect(reply)
+		}
+		c.expect("+PONG\r\n")
+	})
+}
+
+func TestQueryLimit(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.toy.limit(func(l *command.Limits) { l.QueryBuffer = 100000 })
+		h.start()
+		for i, input := range []string{
+			"*100000\r\n" + strings.Repeat("$10\r\n0123456789\r\n", 7000),
+			"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n" + strings.Repeat("x", 300000),
+		} {
+			c := h.dial()
+			c.Write([]byte(input)) // may fail: the server does not take all of it
+			h.closed(server.ClosedQueryLimit, uint64(i+1))
+		}
+	})
+}
+
+func TestValueLimit(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.toy.limit(func(l *command.Limits) { l.MaxValue = 1000 })
+		h.start()
+		c := h.dial()
+		value := strings.Repeat("x", 1000)
+		c.send(request("ECHO", value))
+		c.expect(bulk(value))
+		h.toy.limit(func(l *command.Limits) { l.MaxValue = 1001 })
+		value += "x"
+		c.send(request("ECHO", value))
+		c.expect(bulk(value))
+		c.send(request("ECHO", value+"x"))
+		c.expect("-ERR Protocol error: invalid bulk length\r\n")
+		c.expectEnd()
+	})
+}
+
+func TestIdleTimeout(t *testing.T) {
+	inModes(t, func(t *testing.T, h *harness) {
+		h.toy.limit(func(l *command.Limits) { l.IdleTimeout = 300 * time.Millisecond })
+		h.start()
+		c := h.dial()
+		c.send(request("PING"))
+		c.expect("+PONG\r\n")
+		c.expectEnd()
+		h.closed(server.ClosedIdle, 1)
+	})
+}
