@@ -10,7 +10,9 @@ import "fmt"
 // unlimited.
 func New(name Name, e Entries) (Policy, error) {
 	switch name {
-	case AllKeysLRU, VolatileLRU, Adaptive:
+	case Adaptive:
+		return newAdaptive(e), nil
+	case AllKeysLRU, VolatileLRU:
 		return newLRU(e), nil
 	}
 	if !name.Tracked() {

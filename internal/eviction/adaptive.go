@@ -1,0 +1,258 @@
+package eviction
+
+import "math/bits"
+
+// adaptive is larder's default policy: it evicts, from a random sample of the
+// entries, the one whose expected uses per byte and time are the lowest, as
+// learned from a sample of the keys. See the package comment.
+//
+// Node: Bits is the entry's usage, Prev the time of its last use on the
+// policy's clock, Next its position in the population.
+type adaptive struct {
+	entries Entries
+	clock   uint32 // accesses so far, wrapping
+	random  uint64
+
+	population population
+	ghosts     ghosts
+	// learner is nil while the capacity is unlimited.
+	learner *observer
+	// candidates are the most worthless entries of the last samples, the
+	// worst first.
+	candidates []candidate
+	// lastLearned is the time the model was recomputed, trust the share of
+	// evictions left to it; the others are LRU's.
+	lastLearned uint32
+	trust       float32
+}
+
+// candidate is an entry that may be evicted soon.
+type candidate struct {
+	ref   Ref
+	age   uint32
+	worth float32 // expected uses per access and byte
+}
+
+const (
+	// freshSamples entries are looked at for each victim, and keptCandidates
+	// of the worst are looked at again for the next.
+	freshSamples   = 16
+	keptCandidates = 16
+	// learnShare: the model is recomputed every 1/learnShare of the number of
+	// entries, but at least leastLearn, accesses.
+	learnShare = 4
+	leastLearn = 512
+	// The policy starts with half of the evictions and has all when it saves
+	// a hundredth of LRU's misses.
+	initialTrust = 0.5
+	leastTrust   = 0.1
+	trustPerGain = 50
+	// leastScale is the smallest number of entries, as a power of two, whose
+	// ages are told apart.
+	leastScale = 5
+)
+
+func newAdaptive(e Entries) *adaptive {
+	return &adaptive{
+		entries:    e,
+		random:     0x2545f4914f6cdd1d,
+		population: newPopulation(e),
+		trust:      initialTrust,
+	}
+}
+
+func (p *adaptive) Add(r Ref, hash uint64, size uint32) {
+	p.clock++
+	n := p.entries.Node(r)
+	if u, interval, ok := p.ghosts.take(hash, p.clock); ok {
+		n.Bits = uint8(u.used(interval, p.roll()))
+	}
+	n.Prev = Ref(p.clock)
+	p.population.add(r, n)
+	if p.learner == nil {
+		return
+	}
+	if bits.Len32(p.population.count)-1 > p.learner.model.scale {
+		p.rescale()
+	}
+	if p.learner.follows(hash) {
+		p.learner.access(hash, size, p.clock, p.roll(), false)
+	}
+}
+
+func (p *adaptive) Touch(r Ref, hash uint64) {
+	p.clock++
+	n := p.entries.Node(r)
+	n.Bits = uint8(usage(n.Bits).used(p.clock-uint32(n.Prev), p.clock*0x9e3779b1))
+	n.Prev = Ref(p.clock)
+	if p.learner != nil && p.learner.follows(hash) {
+		p.learner.access(hash, p.entries.Size(r), p.clock, p.roll(), true)
+	}
+}
+
+func (p *adaptive) Resize(r Ref, before, after uint32) {
+	if p.learner == nil {
+		return
+	}
+	if hash := p.entries.Hash(r); p.learner.follows(hash) {
+		p.learner.resized(hash, before, after)
+	}
+}
+
+func (p *adaptive) Remove(r Ref) { p.remove(r, p.entries.Hash(r)) }
+
+// remove takes an entry with the given hash out of all structures.
+func (p *adaptive) remove(r Ref, hash uint64) {
+	if p.learner != nil && p.learner.follows(hash) {
+		p.learner.left(p.entries.Size(r))
+	}
+	p.population.remove(p.entries.Node(r))
+	for i, c := range p.candidates {
+		if c.ref == r {
+			p.candidates = append(p.candidates[:i], p.candidates[i+1:]...)
+			return
+		}
+	}
+}
+
+func (p *adaptive) Move(from, to Ref) {
+	p.population.moved(p.entries.Node(to), to)
+	for i := range p.candidates {
+		if p.candidates[i].ref == from {
+			p.candidates[i].ref = to
+			return
+		}
+	}
+}
+
+func (p *adaptive) Victim() Ref {
+	if p.population.count == 0 {
+		return 0
+	}
+	if p.learner != nil {
+		p.maybeLearn()
+	}
+	p.gather()
+	if len(p.candidates) == 0 {
+		return 0
+	}
+	if p.learner == nil || float32(p.roll()>>8) >= p.trust*(1<<24) {
+		oldest := 0
+		for i, c := range p.candidates {
+			if c.age > p.candidates[oldest].age {
+				oldest = i
+			}
+		}
+		return p.candidates[oldest].ref
+	}
+	return p.candidates[0].ref
+}
+
+func (p *adaptive) Evicted(r Ref) {
+
+	n := p.entries.Node(r)
+	hash := p.entries.Hash(r)
+	p.ghosts.put(hash, usage(n.Bits), uint32(n.Prev), p.clock)
+	p.remove(r, hash)
+}
+
+func (p *adaptive) SetCapacity(capacity uint64) {
+	switch {
+	case capacity == 0:
+		p.learner, p.ghosts, p.candidates = nil, ghosts{}, nil
+		return
+	case p.learner == nil:
+		p.learner = &observer{model: newReuseModel()}
+		p.lastLearned = p.clock
+		p.trust = initialTrust
+	}
+	p.rescale()
+}
+
+// rescale adapts model, sample and ghosts to the number of resident entries.
+func (p *adaptive) rescale() {
+	n := max(p.population.count, 1<<leastScale)
+	scale := bits.Len32(n) - 1
+	p.learner.model.rescale(scale)
+	p.learner.adapt(1 << scale)
+	p.ghosts.grow(2 << scale)
+}
+
+// maybeLearn recomputes the model when it is due.
+func (p *adaptive) maybeLearn() {
+	elapsed := p.clock - p.lastLearned
+	if elapsed < max(leastLearn, p.population.count/learnShare) {
+		return
+	}
+	if bits.Len32(p.population.count+p.population.count/4)-1 < p.learner.model.scale && p.learner.model.scale > leastScale {
+		p.rescale()
+	}
+	p.lastLearned = p.clock
+	p.trust = p.learner.learn(p.clock, elapsed)
+}
+
+// gather renews the candidates: those kept from before, at their present age,
+// and a fresh sample.
+func (p *adaptive) gather() {
+	old := p.candidates
+	var kept [keptCandidates + 1]candidate
+	n := copy(kept[:], old)
+	p.candidates = old[:0]
+	if p.candidates == nil {
+		p.candidates = make([]candidate, 0, keptCandidates+1)
+	}
+	for _, c := range kept[:n] {
+		p.consider(c.ref)
+	}
+	for range freshSamples {
+		p.consider(p.population.sample(p.next()))
+	}
+}
+
+// consider puts an entry among the candidates if it is one of the worst.
+func (p *adaptive) consider(r Ref) {
+	if r == 0 {
+		return
+	}
+	n := p.entries.Node(r)
+	c := candidate{ref: r, age: p.clock - uint32(n.Prev)}
+	if p.learner != nil {
+		m := p.learner.model
+		c.worth = m.worth[m.cell(usage(n.Bits), c.age)] / float32(p.entries.Size(r))
+	}
+	all := p.candidates
+	i := len(all)
+	for i > 0 && c.worseThan(all[i-1]) {
+		i--
+	}
+	if i > keptCandidates {
+		return
+	}
+	for _, other := range all {
+		if other.ref == r {
+			return
+		}
+	}
+	if len(all) <= keptCandidates {
+		all = append(all, candidate{})
+	}
+	copy(all[i+1:], all[i:])
+	all[i] = c
+	p.candidates = all
+}
+
+// worseThan orders candidates: the less worth the worse, then the older.
+func (c candidate) worseThan(d candidate) bool {
+	return c.worth < d.worth || c.worth == d.worth && c.age > d.age
+}
+
+// next returns a pseudo-random number (xorshift64*).
+func (p *adaptive) next() uint64 {
+	p.random ^= p.random >> 12
+	p.random ^= p.random << 25
+	p.random ^= p.random >> 27
+	return p.random * 0x2545f4914f6cdd1d
+}
+
+// roll returns 32 random bits.
+func (p *adaptive) roll() uint32 { return uint32(p.next() >> 32) }
