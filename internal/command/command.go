@@ -28,7 +28,7 @@ type Command struct {
 	full   string // "config|get" for a subcommand, Name otherwise
 	parent *Command
 
-	plain     bool // neither subcommands nor protected: may take the short path
+	plain     bool        // neither subcommands nor protected: may take the short path
 	quick     bool        // done in about a microsecond: not timed by itself
 	long      longRequest // for Slow commands of which only some requests take long
 	protected bool        // subject to enable-debug-command

@@ -194,7 +194,7 @@ func runCommandInfo(c *Context) {
 
 func runCommandCount(c *Context) { c.Out.Int(int64(len(c.Exec.table.Commands()))) }
 
-// runCommandList lists names: all, or those of a category or matching a
+// runCommandList lists full names: all, or those of a category or matching a
 // pattern. There are no modules, so that filter finds nothing.
 func runCommandList(c *Context) {
 	keep := func(*Command) bool { return true }
@@ -214,7 +214,7 @@ func runCommandList(c *Context) {
 	}
 	var names []string
 	for _, cmd := range c.Exec.table.All() {
-		if (cmd.parent == nil || len(c.Args) > 2) && keep(cmd) {
+		if keep(cmd) {
 			names = append(names, cmd.full)
 		}
 	}

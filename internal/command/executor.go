@@ -59,6 +59,7 @@ type Executor struct {
 	server   ServerInfo
 	hooks    Hooks
 	started  time.Time
+	clock    clock
 
 	changing sync.Mutex // serializes changes of options
 	options  atomic.Pointer[Options]
@@ -93,6 +94,7 @@ func New(cfg Config) *Executor {
 		table: NewTable(stringCommands, bitmapCommands, genericCommands,
 			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable),
 	}
+	x.clock.init(x.started)
 	x.sessions.init()
 	x.pubsub.init()
 	x.tracker.init(x)
@@ -120,8 +122,8 @@ func (x *Executor) Table() *Table { return x.table }
 // Begin starts a batch of requests of one client: it takes the time that all
 // of them have in common.
 func (x *Executor) Begin(s *Session) {
-	now := time.Now()
-	s.ctx.Now = now.UnixMilli()
+	now := x.clock.monotonic()
+	s.ctx.Now = x.clock.millis(now)
 	s.local.begin(now)
 }
 
@@ -172,6 +174,9 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 }
 
 func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
+	if cmd == nil && isForgedRequest(args[0]) {
+		return x.forged(s)
+	}
 	cmd, refusal := resolve(cmd, args)
 	if refusal != "" {
 		return x.reject(s, cmd, args, refusal)
@@ -239,7 +244,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	sampled := s.local.sample(x)
 	var start time.Duration
 	if timed || sampled {
-		start = x.clock()
+		start = x.clock.monotonic()
 	}
 	mark := len(s.Out.Buf)
 	cmd.Run(c)
@@ -247,7 +252,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		return c.outcome
 	}
 	if timed || sampled {
-		x.finish(s, cmd, x.clock()-start, timed)
+		x.finish(s, cmd, x.clock.monotonic()-start, timed)
 		if cmd.flushes {
 			x.tracker.flushed()
 		}
@@ -281,7 +286,7 @@ func (x *Executor) answered(s *Session, c *Context, mark int) bool {
 	s.shared.blocked.Store(false)
 	c.outcome, c.failed = Continue, ""
 	if err == nil {
-		c.Now = time.Now().UnixMilli()
+		c.Now = x.clock.millis(x.clock.monotonic())
 		c.Cmd.Run(c)
 	} else {
 		c.Fail(err)
@@ -299,9 +304,6 @@ func (x *Executor) reject(s *Session, cmd *Command, args [][]byte, text string) 
 	x.stats.rejected(cmd, text)
 	return Continue
 }
-
-// clock returns a monotonic time, for differences.
-func (x *Executor) clock() time.Duration { return time.Since(x.started) }
 
 func (x *Executor) gate(g gate, on bool) {
 	if on {

@@ -191,7 +191,7 @@ func TestSlowBatch(t *testing.T) {
 		for range n {
 			w.x.Execute(c.s, get)
 		}
-		c.s.local.start = c.s.local.start.Add(-took)
+		c.s.local.start -= took
 		w.x.End(c.s)
 		c.s.Out.Reset()
 	}
@@ -500,5 +500,15 @@ func BenchmarkExecute(b *testing.B) {
 				c.s.Out.Reset()
 			}
 		})
+	}
+}
+
+// A web page that makes a browser post commands gets nowhere.
+func TestForgedRequests(t *testing.T) {
+	c := newWorld(t).connect("2")
+	for _, name := range []string{"POST", "Host:"} {
+		if reply, outcome := c.request(name, "x"); reply != "" || outcome != Close {
+			t.Errorf("%s: %q, %v", name, reply, outcome)
+		}
 	}
 }

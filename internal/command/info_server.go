@@ -34,9 +34,28 @@ func (x *Executor) infoServer(w *infoWriter) {
 	w.field("executable", x.server.Executable)
 	w.field("config_file", x.server.ConfigFile)
 	w.field("io_threads_active", x.server.EventLoops > 1)
+	x.infoListeners(w)
+}
+
+// infoListeners writes a line for each kind of listener.
+func (x *Executor) infoListeners(w *infoWriter) {
+	n := int64(0)
+	listener := func(s string) {
+		w.field("listener"+decimal(n), s)
+		n++
+	}
+	bind := ""
 	for _, addr := range x.server.Bind {
-		w.field("listener0", "name=tcp,bind="+addr+",port="+decimal(int64(x.server.Port)))
-		break
+		bind += ",bind=" + addr
+	}
+	if x.server.Port != 0 {
+		listener("name=tcp" + bind + ",port=" + decimal(int64(x.server.Port)))
+	}
+	if x.server.UnixSocket != "" {
+		listener("name=unix,bind=" + x.server.UnixSocket)
+	}
+	if x.server.TLSPort != 0 {
+		listener("name=tls" + bind + ",port=" + decimal(int64(x.server.TLSPort)))
 	}
 }
 

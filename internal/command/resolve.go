@@ -24,6 +24,19 @@ func resolve(cmd *Command, args [][]byte) (found *Command, refusal string) {
 	return cmd, ""
 }
 
+// isForgedRequest reports whether a request begins as one of HTTP does: a web
+// page has made a browser send it here.
+func isForgedRequest(name []byte) bool { return equalFold(name, "post") || equalFold(name, "host:") }
+
+// forged closes the connection before the body of the HTTP request, which the
+// page may have filled with commands, is run.
+func (x *Executor) forged(s *Session) Outcome {
+	if x.hooks.Log != nil {
+		x.hooks.Log("a request of HTTP came from " + s.Link.RemoteAddr() + ", as if a web page tried to send commands; the connection is closed")
+	}
+	return Close
+}
+
 // shownWords is how many bytes of a request an error repeats.
 const shownWords = 128
 

@@ -31,7 +31,7 @@ const carefulFor = 1024
 
 // localStats are the counts of one client's batch.
 type localStats struct {
-	start time.Time     // of the batch, or of the part of it not flushed yet
+	start time.Duration // of the batch, or of the part of it not flushed yet
 	timed time.Duration // part of it that was measured by itself
 	runs  [4]run        // quick commands not counted elsewhere yet
 	used  int           // of runs
@@ -53,7 +53,7 @@ func (l *localStats) init() {
 	l.untilSample = 1 + int(l.random>>40%100)
 }
 
-func (l *localStats) begin(now time.Time) {
+func (l *localStats) begin(now time.Duration) {
 	l.start, l.timed, l.used = now, 0, 0
 }
 
@@ -100,8 +100,8 @@ func (l *localStats) add(x *Executor, cmd *Command) {
 // passed divided among the commands. It returns how many there were, and the
 // time of all.
 func (l *localStats) shareOut(x *Executor) (n uint64, d time.Duration) {
-	now := time.Now()
-	d = max(0, now.Sub(l.start)-l.timed)
+	now := x.clock.monotonic()
+	d = max(0, now-l.start-l.timed)
 	for _, r := range l.runs[:l.used] {
 		n += r.n
 	}
@@ -121,7 +121,9 @@ func (x *Executor) flush(s *Session) {
 		return
 	}
 	cmd := l.runs[0].cmd
-	s.shared.lastCommand.Store(cmd)
+	if s.shared.lastCommand.Load() != cmd {
+		s.shared.lastCommand.Store(cmd)
+	}
 	n, d := l.shareOut(x)
 	if d < time.Millisecond {
 		return
