@@ -28,6 +28,10 @@ type goConn struct {
 	filled  bool   // the last read filled it
 	backlog backlog
 
+	sendTo func(fd uintptr) bool // sendOn, made once
+	chunk  [1][]byte             // for sendOn
+	sent   error                 // of sendOn
+
 	expired  bool        // the deadline has struck and must be set anew
 	deadline bool        // one is set
 	last     bool        // draining was noticed before the last read
@@ -56,6 +60,7 @@ func newGoConn(b *goroutines, nc net.Conn) *goConn {
 			raw.Control(func(fd uintptr) { c.number = int(fd) })
 		}
 	}
+	c.sendTo = c.sendOn
 	c.backlog.init(c)
 	c.init(b.srv, c, &b.counts, peerOf(nc))
 	c.session.MayBlock = true
@@ -105,27 +110,30 @@ func (c *goConn) flush() {
 }
 
 // send writes what the socket takes at once.
-func (c *goConn) send() (err error) {
-	out := &c.session.Out
-	var room [1][]byte
-	again := true
-	werr := c.raw.Write(func(fd uintptr) bool {
-		for out.Size() > 0 && again {
-			var n int
-			c.counts.writes.Add(1)
-			n, err = writeOnce(fd, out.Chunks(room[:0], 1)[0])
-			again = err == nil
-			if n > 0 {
-				c.counts.bytesOut.Add(uint64(n))
-				out.Sent(n)
-			}
-		}
-		return true
-	})
-	if errors.Is(err, syscall.EAGAIN) {
-		err = nil
+func (c *goConn) send() error {
+	c.sent = nil
+	if err := c.raw.Write(c.sendTo); err != nil {
+		return err
 	}
-	return errors.Join(werr, err)
+	if c.sent == syscall.EAGAIN {
+		return nil
+	}
+	return c.sent
+}
+
+// sendOn is what send has the runtime do with the descriptor. It is always
+// done: waiting is the backlog's.
+func (c *goConn) sendOn(fd uintptr) bool {
+	for out := &c.session.Out; out.Size() > 0 && c.sent == nil; {
+		var n int
+		c.counts.writes.Add(1)
+		n, c.sent = writeOnce(fd, out.Chunks(c.chunk[:0], 1)[0])
+		if n > 0 {
+			c.counts.bytesOut.Add(uint64(n))
+			out.Sent(n)
+		}
+	}
+	return true
 }
 
 // serve is the life of the connection.

@@ -49,13 +49,14 @@ func TestOutputHardLimit(t *testing.T) {
 func TestOutputSoftLimit(t *testing.T) {
 	inModes(t, func(t *testing.T, h *harness) {
 		h.toy.limit(func(l *command.Limits) {
-			l.Output[command.ClassNormal] = command.OutputLimit{Hard: 1 << 30, Soft: 1 << 20, SoftFor: 200 * time.Millisecond}
+			l.Output[command.ClassNormal] = command.OutputLimit{Hard: 1 << 30, Soft: 1 << 20, SoftFor: time.Second}
 		})
 		h.start()
 		reader, idler := h.dial(), h.dial()
+		reply := bulk(string(blob(20000000)))
 		reader.send(request("COPY", "20000000"))
 		idler.send(request("COPY", "20000000"))
-		reader.expect(bulk(string(blob(20000000))))
+		reader.expect(reply)
 		h.closed(server.ClosedOutputSoft, 1)
 		reader.send(request("PING"))
 		reader.expect("+PONG\r\n")
