@@ -9,7 +9,7 @@ import (
 
 // big measures values of 1 MiB in both directions, eight connections.
 func (b *bench) big(ctx context.Context) error {
-	list := b.startAll(ctx)
+	list := b.startAll(ctx, b.peers)
 	defer func() { stopAll(list) }()
 	config := func(s *process, round int) loadgen.Config {
 		c := b.load(s, round)

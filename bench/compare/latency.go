@@ -37,7 +37,7 @@ func (b *bench) latency(ctx context.Context) error {
 }
 
 func (b *bench) latencyOf(ctx context.Context, size int) error {
-	list := b.startAll(ctx)
+	list := b.startAll(ctx, b.peers)
 	defer func() { stopAll(list) }()
 	config := func(s *process, round int) loadgen.Config {
 		c := b.load(s, round)

@@ -68,7 +68,7 @@ func loadAverage() string {
 // versionOf asks a binary for its version; the first line that has a digit.
 func versionOf(ctx context.Context, p peer) string {
 	flag := "--version"
-	if p.name == larder {
+	if ours(p.name) {
 		flag = "version"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

@@ -133,7 +133,14 @@ func compare(ctx context.Context, args []string) error {
 		rep.Peers = append(rep.Peers, p.name)
 		rep.Versions[p.name] = p.version
 	}
-	b := &bench{dir: dir, peers: peers, rep: rep, rounds: o.rounds, quick: o.quick, threads: o.threads, length: o.length, log: os.Stderr}
+	b := &bench{dir: dir, rep: rep, rounds: o.rounds, quick: o.quick, threads: o.threads, length: o.length, log: os.Stderr}
+	for _, p := range peers {
+		if p.name == oneLoop {
+			b.oneLoop = append(b.oneLoop, p)
+			continue
+		}
+		b.peers = append(b.peers, p)
+	}
 	runErr := b.runSuites(ctx, o.suites)
 	return errors.Join(runErr, finish(rep, o.out))
 }

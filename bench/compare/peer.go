@@ -34,6 +34,18 @@ func (l launch) address() string { return "127.0.0.1:" + strconv.Itoa(l.port) }
 // The command lines of all peers, in one place. Persistence is off; where a
 // peer has a number of threads, it is the number of cores.
 
+// larderWithLoops returns larder's command line with a number of event loops; 0
+// leaves the number to larder.
+func larderWithLoops(loops int) func(launch) []string {
+	return func(l launch) []string {
+		args := larderArgs(l)
+		if loops > 0 {
+			args = append(args, "--loops", strconv.Itoa(loops))
+		}
+		return args
+	}
+}
+
 func larderArgs(l launch) []string {
 	args := []string{"serve", "--resp-addr", l.address(), "--http-addr", "127.0.0.1:" + strconv.Itoa(l.httpPort)}
 	if l.maxMemory > 0 {
@@ -106,8 +118,15 @@ var candidates = []struct {
 // reference is the peer that ratios are given to.
 const reference = "redis"
 
-// larder is what is compared.
-const larder = "larder"
+// larder is what is compared; oneLoop is the same with a single event loop,
+// which takes part in the suite throughput only: it shows what more loops cost.
+const (
+	larder  = "larder"
+	oneLoop = "larder-1-loop"
+)
+
+// ours reports whether a peer is larder in some form.
+func ours(name string) bool { return name == larder || name == oneLoop }
 
 // findPeers returns larder, built into dir from this tree unless LARDER names a
 // binary, and the peers there are. only, when not empty, restricts the names.
@@ -119,7 +138,12 @@ func findPeers(ctx context.Context, dir string, only map[string]bool) ([]peer, e
 		if err != nil {
 			return nil, err
 		}
-		peers = append(peers, peer{name: larder, binary: binary, protocol: loadgen.RESP2, args: larderArgs, metrics: true})
+		p := peer{name: larder, binary: binary, protocol: loadgen.RESP2, args: larderArgs, metrics: true}
+		peers = append(peers, p)
+		if runtime.NumCPU() > 1 {
+			p.name, p.args = oneLoop, larderWithLoops(1)
+			peers = append(peers, p)
+		}
 	}
 	for _, c := range candidates {
 		if !wanted(c.name) {

@@ -87,7 +87,7 @@ func (r *report) compute() {
 			if o.Peer == reference && o.Median != 0 {
 				c.ToReference = c.Median / o.Median
 			}
-			if o.Peer != larder && (math.IsNaN(best) || (o.Median > best) == c.Metric.Higher) {
+			if !ours(o.Peer) && (math.IsNaN(best) || (o.Median > best) == c.Metric.Higher) {
 				best = o.Median
 			}
 		}
@@ -103,6 +103,16 @@ type table struct {
 	metric metric
 	cases  []string
 	cells  map[[2]string]*cell // by case and peer
+}
+
+// has reports whether peer was measured in any case of t.
+func (t *table) has(peer string) bool {
+	for key := range t.cells {
+		if key[1] == peer {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *report) tables() []*table {
@@ -159,18 +169,19 @@ func (r *report) markdown(w io.Writer) error {
 }
 
 func (r *report) markdownTable(b *strings.Builder, t *table) {
+	peers := slices.DeleteFunc(slices.Clone(r.Peers), func(p string) bool { return !t.has(p) })
 	better := "lower is better"
 	if t.metric.Higher {
 		better = "higher is better"
 	}
 	fmt.Fprintf(b, "\n%s, %s (%s)\n\n| |", t.metric.Name, t.metric.Unit, better)
-	for _, p := range r.Peers {
+	for _, p := range peers {
 		fmt.Fprintf(b, " %s |", p)
 	}
-	b.WriteString(" larder / redis | larder / best peer |\n|---|" + strings.Repeat("---|", len(r.Peers)+2) + "\n")
+	b.WriteString(" larder / redis | larder / best peer |\n|---|" + strings.Repeat("---|", len(peers)+2) + "\n")
 	for _, name := range t.cases {
 		fmt.Fprintf(b, "| %s |", name)
-		for _, p := range r.Peers {
+		for _, p := range peers {
 			fmt.Fprintf(b, " %s |", cellText(t.cells[[2]string{name, p}]))
 		}
 		own := t.cells[[2]string{name, larder}]

@@ -14,7 +14,8 @@ import (
 // one goroutine.
 type bench struct {
 	dir     string // for everything temporary
-	peers   []peer
+	peers   []peer // of all suites
+	oneLoop []peer // larder with one event loop, when it takes part
 	rep     *report
 	rounds  int
 	quick   bool
@@ -63,11 +64,11 @@ func (b *bench) load(s *process, round int) loadgen.Config {
 	return c
 }
 
-// startAll starts every peer once. Peers that do not start are noted and left
-// out. Stop them with stopAll.
-func (b *bench) startAll(ctx context.Context) []*process {
+// startAll starts every one of peers once. Those that do not start are noted
+// and left out. Stop them with stopAll.
+func (b *bench) startAll(ctx context.Context, peers []peer) []*process {
 	var list []*process
-	for _, p := range b.peers {
+	for _, p := range peers {
 		if s := b.start(ctx, p, 0); s != nil {
 			list = append(list, s)
 		}

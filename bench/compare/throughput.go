@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/larder-cache/larder/internal/loadgen"
 )
@@ -32,7 +33,7 @@ func (b *bench) throughput(ctx context.Context) error {
 }
 
 func (b *bench) throughputOf(ctx context.Context, size int) error {
-	list := b.startAll(ctx)
+	list := b.startAll(ctx, append(slices.Clone(b.peers), b.oneLoop...))
 	defer func() { stopAll(list) }()
 	keys := pick[uint64](b, 1_000_000, 100_000)
 	for _, s := range list {
