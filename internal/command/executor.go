@@ -41,6 +41,10 @@ type Hooks struct {
 	Log func(message string)
 	// Sections appends sections of INFO of other packages; see [Section].
 	Sections func() []Section
+	// Sampled is told of the keys of requests of the latency sample, each of
+	// which stands for weight requests. It is called on event loops: it must
+	// be quick, must not keep the key, and may be called from any goroutine.
+	Sampled func(db int, key []byte, weight float64, write bool)
 }
 
 // Executor runs the requests of all clients. Its methods are safe for
@@ -255,6 +259,9 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		x.finish(s, cmd, x.clock.monotonic()-start, timed)
 		if cmd.flushes {
 			x.tracker.flushed()
+		}
+		if sampled {
+			x.tellSample(s, cmd, args)
 		}
 	} else {
 		s.local.add(x, cmd)
