@@ -102,6 +102,9 @@ func TestClientReply(t *testing.T) {
 		step{"PING", ""},
 		step{"PING", "+PONG"},
 		step{"CLIENT REPLY OFF", ""},
+		step{"SUBSCRIBE a", "*3 $9 subscribe $1 a :1"},
+		step{"SUBSCRIBE", ""},
+		step{"UNSUBSCRIBE a", "*3 $11 unsubscribe $1 a :0"},
 		step{"RESET", "+RESET"},
 	)
 }

@@ -1,5 +1,7 @@
 package command
 
+import "strings"
+
 // Handler executes one command. It writes exactly one reply to c.Out (none for
 // commands that answer by push messages).
 type Handler func(c *Context)
@@ -32,6 +34,7 @@ type Command struct {
 	quick     bool        // done in about a microsecond: not timed by itself
 	long      longRequest // for Slow commands of which only some requests take long
 	protected bool        // subject to enable-debug-command
+	pushes    bool        // answers by messages
 	flushes   bool        // empties databases: clients that track are told
 	staged    int         // index of the argument that may be received into engine memory
 }
@@ -94,6 +97,7 @@ func (c *Command) prepare(id int, parent *Command) {
 	c.quick = c.Flags&Slow == 0 && (c.Flags&Fast != 0 || quickBesidesFast[c.full])
 	c.long = longRequests[c.full]
 	c.staged = stagedArgument[c.full]
+	c.pushes = c.Flags&PubSub != 0 && strings.HasSuffix(c.full, "subscribe")
 	c.flushes = c.full == "flushdb" || c.full == "flushall"
 	c.protected = c.full == "debug"
 	c.plain = len(c.Sub) == 0 && !c.protected

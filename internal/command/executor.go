@@ -135,6 +135,9 @@ func (x *Executor) Begin(s *Session) {
 // The arguments of the last request must still be readable.
 func (x *Executor) End(s *Session) {
 	x.flush(s)
+	if x.tracker.pending.Load() {
+		x.tracker.announceAll()
+	}
 	s.shared.lastActive.Store(s.ctx.Now)
 	s.ctx.Args = nil
 }
@@ -164,18 +167,19 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 		return Park
 	}
 	x.dropStage(s)
-	switch s.reply {
-	case replyOff:
+	if s.reply != replyOn && !s.ctx.pushed() {
 		s.Out.Truncate(mark)
-	case replySkip:
-		s.Out.Truncate(mark)
+	}
+	if s.reply == replySkip {
 		s.reply = replyOn
 		s.gate(gateReply, false)
-	case replySkipNext:
-		s.Out.Truncate(mark)
 	}
 	return out
 }
+
+// pushed reports whether what the command has answered is no reply but
+// messages, which CLIENT REPLY does not concern: subscriptions.
+func (c *Context) pushed() bool { return c.Cmd != nil && c.Cmd.pushes && c.failed == "" }
 
 func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
 	if cmd == nil && isForgedRequest(args[0]) {

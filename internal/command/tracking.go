@@ -2,8 +2,10 @@ package command
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-cache/larder/internal/resp"
 )
@@ -30,6 +32,8 @@ type tracker struct {
 	prefixes map[string]map[*Session]struct{} // GUARDED_BY(mu): clients in broadcast mode
 	all      map[*Session]struct{}            // GUARDED_BY(mu): every client that tracks
 	max      int                              // GUARDED_BY(mu): keys to remember; 0: no limit
+	waiting  map[*Session][][]byte            // GUARDED_BY(mu): what clients in broadcast mode are to be told
+	pending  atomic.Bool                      // whether there is something in waiting
 }
 
 // trackingMode is how a client wants to be told.
@@ -66,6 +70,7 @@ func (t *tracker) init(x *Executor) {
 	t.keys = map[string]map[int64]struct{}{}
 	t.prefixes = map[string]map[*Session]struct{}{}
 	t.all = map[*Session]struct{}{}
+	t.waiting = map[*Session][][]byte{}
 }
 
 // start begins, or changes, the tracking of a client.
@@ -107,6 +112,7 @@ func (t *tracker) stop(s *Session) {
 		t.items = 0
 	}
 	delete(t.all, s)
+	delete(t.waiting, s)
 	for _, prefix := range s.tracking.mode.prefixes {
 		if delete(t.prefixes[prefix], s); len(t.prefixes[prefix]) == 0 {
 			delete(t.prefixes, prefix)
@@ -201,6 +207,39 @@ func (t *tracker) changed(key []byte) {
 	}
 }
 
+// announce notes a key for a client in broadcast mode. Like Redis, that tells
+// at the end of a turn of its event loop, it gathers the keys of a batch of
+// requests; what changes outside of any is told within a millisecond.
+//
+// REQUIRES: t.mu held.
+func (t *tracker) announce(s *Session, key []byte) {
+	if len(t.waiting) == 0 {
+		t.pending.Store(true)
+		time.AfterFunc(time.Millisecond, t.announceAll)
+	}
+	keys := t.waiting[s]
+	if !slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) }) || len(keys) > maxAnnounced {
+		t.waiting[s] = append(keys, key)
+	}
+}
+
+// maxAnnounced is up to how many keys of one message it is seen to that none
+// is there twice.
+const maxAnnounced = 64
+
+// announceAll tells what has been gathered.
+func (t *tracker) announceAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending.Store(false)
+	for s, keys := range t.waiting {
+		if _, tracks := t.all[s]; tracks {
+			t.tell(s, keys...)
+		}
+	}
+	clear(t.waiting)
+}
+
 // flushed tells every client that tracks that all keys are gone.
 func (t *tracker) flushed() {
 	if t.active.Load() == 0 {
@@ -209,7 +248,7 @@ func (t *tracker) flushed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s := range t.all {
-		t.tell(s, nil)
+		t.tell(s)
 	}
 	clear(t.keys)
 	t.items = 0
@@ -237,11 +276,11 @@ func (t *tracker) invalidateLocked(key []byte) {
 // invalidationChannel is where clients of RESP2 listen, on another connection.
 const invalidationChannel = "__redis__:invalidate"
 
-// tell sends the invalidation of a key, nil for all keys, to a client or to the
-// one it has named.
+// tell sends the invalidation of some keys, none for all keys, to a client or
+// to the one it has named.
 //
 // REQUIRES: t.mu held.
-func (t *tracker) tell(s *Session, key []byte) {
+func (t *tracker) tell(s *Session, keys ...[]byte) {
 	target := s
 	if id := s.tracking.mode.redirect; id != 0 {
 		if target = t.x.sessions.find(id); target == nil {
@@ -268,11 +307,13 @@ func (t *tracker) tell(s *Session, key []byte) {
 	default:
 		return
 	}
-	if key == nil {
+	if len(keys) == 0 {
 		w.Null()
 	} else {
-		w.Array(1)
-		w.Bulk(key)
+		w.Array(len(keys))
+		for _, key := range keys {
+			w.Bulk(key)
+		}
 	}
 	target.Link.Push(w.Buf)
 }

@@ -37,7 +37,7 @@ func (x *Executor) runOwn(s *Session, cmd *Command, args [][]byte, timed bool) O
 	s.tracking.own.changes = nil
 	for key, n := range own {
 		if n > 1 || n == 1 && !certain {
-			t.tell(s, []byte(key))
+			t.tellNow(s, []byte(key))
 		}
 	}
 	return out
@@ -51,6 +51,18 @@ func (t *tracker) tellUnlessOwn(s *Session, key []byte) {
 	own := s.tracking.own.changes
 	if n, writing := own[string(key)]; writing {
 		own[string(key)] = n + 1
+		return
+	}
+	t.tellNow(s, key)
+}
+
+// tellNow tells a client of a change, in broadcast mode with the others of the
+// batch.
+//
+// REQUIRES: t.mu held.
+func (t *tracker) tellNow(s *Session, key []byte) {
+	if s.tracking.mode.broadcast {
+		t.announce(s, key)
 		return
 	}
 	t.tell(s, key)

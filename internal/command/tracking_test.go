@@ -89,6 +89,16 @@ func TestTrackingOptions(t *testing.T) {
 		other.do("SET w:1 x")
 		c.got(">2 $10 invalidate *1 $3 u:1")
 		all.got(">2 $10 invalidate *1 $3 u:1 >2 $10 invalidate *1 $3 w:1")
+		// One message for a batch, also of keys that expire.
+		other.do("MSET u:1 x u:2 x w:1 x u:1 y")
+		if got := c.take(); got != ">2 $10 invalidate *2 $3 u:1 $3 u:2" && got != ">2 $10 invalidate *2 $3 u:2 $3 u:1" {
+			t.Errorf("pushed %q", got)
+		}
+		other.do("PEXPIRE u:1 1")
+		c.take()
+		w.now.Add(1000)
+		w.store.Tick(w.now.Load(), false)
+		eventually(t, "expiry is told", func() bool { return c.take() == ">2 $10 invalidate *1 $3 u:1" })
 	})
 	t.Run("redirect", func(t *testing.T) {
 		w := newWorld(t)
