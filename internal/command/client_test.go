@@ -20,7 +20,7 @@ func TestClientList(t *testing.T) {
 	c.do("GET x")
 
 	line := regexp.MustCompile(`^id=1 addr=127\.0\.0\.1:100\d laddr=127\.0\.0\.1:6379 fd=7 name=me age=\d+ idle=\d+ flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 ` +
-		`qbuf=10 qbuf-free=20 argv-mem=\d+ multi-mem=0 rbs=\d+ rbp=\d+ obl=\d+ oll=0 omem=\d+ tot-mem=\d+ events=r cmd=get user=default redir=-1 resp=2 ` +
+		`qbuf=10 qbuf-free=20 argv-mem=\d+ multi-mem=0 rbs=\d+ rbp=\d+ obl=\d+ oll=0 omem=\d+ tot-mem=\d+ events=r cmd=client\|list user=default redir=-1 resp=2 ` +
 		`lib-name=redis-go lib-ver=1\.2$`)
 	list, _ := c.request("CLIENT", "LIST")
 	_, text, _ := strings.Cut(list, "\r\n")

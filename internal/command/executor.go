@@ -204,6 +204,7 @@ func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
 	if x.parks(s, cmd, args) {
 		return Park
 	}
+	s.shared.lastCommand.Store(cmd)
 	if gates&gateMonitor != 0 {
 		x.monitors.feed(x, s, cmd, args)
 	}

@@ -16,6 +16,7 @@ type parameter struct {
 	name, alias string
 	kind        parameterKind
 	low, high   int64    // of integer and bytes, both included
+	percent     bool     // of bytes: a share of maxmemory may be given as "50%"
 	words       []string // of word
 	fixed       string   // why it can not be changed; empty: it can
 	value       string   // at the start, for those without get

@@ -93,7 +93,7 @@ var otherParameters = []parameter{
 	{name: "loglevel", value: "notice", kind: kindWord, words: []string{"debug", "verbose", "notice", "warning", "nothing"}},
 	{name: "masterauth", kind: kindAny},
 	{name: "masteruser", kind: kindAny},
-	{name: "maxmemory-clients", value: "0", kind: kindBytes, low: -100, high: math.MaxInt64},
+	{name: "maxmemory-clients", value: "0", kind: kindBytes, percent: true, high: math.MaxInt64},
 	{name: "maxmemory-eviction-tenacity", value: "10", kind: kindInteger, high: 100},
 	{name: "maxmemory-samples", value: "5", kind: kindInteger, low: 1, high: math.MaxInt32},
 	{name: "min-replicas-max-lag", alias: "min-slaves-max-lag", value: "10", kind: kindInteger, high: math.MaxInt32},

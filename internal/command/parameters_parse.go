@@ -30,11 +30,24 @@ func (p *parameter) normalize(value string) (string, error) {
 		}
 		return p.within(v)
 	case kindBytes:
-		v, ok := ParseBytes(value)
-		if !ok {
-			return "", errors.New("argument must be a memory value")
-		}
+		return p.normalizeBytes(value)
+	}
+	return value, nil
+}
+
+func (p *parameter) normalizeBytes(value string) (string, error) {
+	if v, ok := ParseBytes(value); ok {
 		return p.within(v)
+	}
+	if !p.percent {
+		return "", errors.New("argument must be a memory value")
+	}
+	v, ok := parseInt([]byte(strings.TrimSuffix(value, "%")))
+	switch {
+	case !ok || v < 0 || !strings.HasSuffix(value, "%"):
+		return "", errors.New("argument must be a memory or percent value")
+	case v > 100:
+		return "", errors.New("percentage argument must be less or equal to 100")
 	}
 	return value, nil
 }

@@ -58,7 +58,7 @@ var sameAsRedis = map[string][]string{
 		"CONFIG SET proto-max-bulk-len 1", "CONFIG SET proto-max-bulk-len 2mb", "CONFIG GET proto-max-bulk-len", "CONFIG GET nosuch", "CONFIG GET", "CONFIG REWRITE", "CONFIG REWRITE x", "CONFIG RESETSTAT",
 		`CONFIG SET save ""`, "CONFIG GET save", "CONFIG SET appendonly no", "CONFIG GET appendonly", "CONFIG SET dir /", "CONFIG SET maxclients 0", "CONFIG SET lfu-log-factor 20",
 		"CONFIG SET tracking-table-max-keys 5", "CONFIG GET tracking-table-max-keys", "CONFIG SET requirepass x", "CONFIG GET requirepass", `CONFIG SET requirepass ""`,
-		"CONFIG SET enable-debug-command no",
+		"CONFIG SET enable-debug-command no", "CONFIG SET maxmemory-clients 50%", "CONFIG GET maxmemory-clients", "CONFIG SET maxmemory-clients 101%", "CONFIG SET maxmemory-clients x", "CONFIG SET maxmemory-clients 10mb",
 	},
 	"slowlog": {
 		"SLOWLOG LEN", "SLOWLOG GET", "SLOWLOG GET 0", "SLOWLOG GET -1", "SLOWLOG GET -2", "SLOWLOG GET x", "SLOWLOG RESET", "SLOWLOG RESET x", "SLOWLOG FOO", "SLOWLOG",
