@@ -10,6 +10,7 @@ import (
 var (
 	keysGone   = metric{"time until the expired keys are gone", "s after the last expiry", false}
 	memoryBack = metric{"time until used memory is back", "s after the last expiry", false}
+	usedLeft   = metric{"used memory left", "% of what the keys had taken", false}
 	rssLeft    = metric{"resident memory left", "% of what the keys had taken", false}
 )
 
@@ -107,6 +108,9 @@ func (w *expiryWatch) await(ctx context.Context) error {
 	}
 	if err := sleep(ctx, 2*time.Second); err != nil { // what is freed late is freed
 		return err
+	}
+	if grown := w.full - w.before; w.before >= 0 && grown > 0 {
+		w.rep.add("expiry", usedLeft, w.name, w.s.name, 100*float64(w.s.usedMemory()-w.before)/float64(grown))
 	}
 	if grown := w.fullRSS - w.beforeRSS; grown > 0 {
 		w.rep.add("expiry", rssLeft, w.name, w.s.name, 100*float64(w.s.memory("VmRSS")-w.beforeRSS)/float64(grown))

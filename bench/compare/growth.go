@@ -52,6 +52,8 @@ func (b *bench) growPeer(ctx context.Context, p peer, round int) error {
 	b.addProbe("growth", name, s, probe)
 	if pause, ok := s.longestGC(ctx); ok {
 		b.rep.add("growth", longestPause, name, s.name, float64(pause.Microseconds()))
+	} else if s.metrics {
+		b.rep.note("%s does not tell the pauses of its garbage collector: no go_gc_duration_seconds in its /metrics.", s.name)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func driveBlocking(w *worker, ph *phase) error {
 		if err := w.roundTrip(s, ph, buf); err != nil {
 			now := ph.clock.now()
 			w.drop(s, err, now)
-			w.maybeDrain(ph, now)
+			w.giveUp(ph, now)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return errStalled
 			}

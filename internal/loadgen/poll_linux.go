@@ -120,11 +120,12 @@ func drivePolling(w *worker, ph *phase) error {
 			return nil
 		}
 		if w.alive() == 0 {
-			w.tally.flush()
+			w.giveUp(ph, now)
 			return errNoConnection
 		}
 		if p.active > 0 && now-heard > ph.timeout {
-			return w.giveUp(now)
+			w.giveUp(ph, now)
+			return errStalled
 		}
 		n, err := p.wait(w.timeToWait(ph, now))
 		if err != nil {

@@ -135,6 +135,11 @@ func TestSilentServer(t *testing.T) {
 		if r == nil || r.Lost != 12 || r.Requests != 0 {
 			t.Errorf("%s: result %+v", d.name, r)
 		}
+		c.Rate = 10_000 // 500 more have become due when the patience ends
+		r, err = Run(context.Background(), c)
+		if !errors.Is(err, errStalled) || r.Lost == 0 || r.Unsent < 300 {
+			t.Errorf("%s: open loop: result %+v, error %v", d.name, r, err)
+		}
 		l.Close()
 	}
 }

@@ -82,10 +82,18 @@ func (w *worker) advance(ph *phase) {
 }
 
 // maybeDrain stops sending when the phase is over. In an open loop the requests
-// whose start has passed, but for which no connection was free, are charged
-// with the time they have waited.
+// whose start has passed, but for which no connection was free, are the
+// backlog: they are charged with the time they have waited.
 func (w *worker) maybeDrain(ph *phase, now int64) {
 	if w.draining || (w.budget > 0 && now < ph.deadline && !ph.stop.Load()) {
+		return
+	}
+	w.drain(ph, now)
+}
+
+// drain stops sending at now, and charges the backlog of an open loop.
+func (w *worker) drain(ph *phase, now int64) {
+	if w.draining {
 		return
 	}
 	w.draining = true
@@ -130,12 +138,14 @@ func (w *worker) alive() int {
 	return n
 }
 
-// giveUp abandons everything in flight.
-func (w *worker) giveUp(now int64) error {
+// giveUp ends a phase that cannot go on: what is in flight is abandoned, the
+// backlog charged.
+func (w *worker) giveUp(ph *phase, now int64) {
 	for _, s := range w.sessions {
 		if s.inflight > 0 {
 			s.abandon(now, w.tally)
 		}
 	}
-	return errStalled
+	w.drain(ph, now)
+	w.publish()
 }
