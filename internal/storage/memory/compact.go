@@ -76,13 +76,17 @@ func (s *shard) relocate(r Ref, units uint32) {
 		s.count()
 		to, got = s.fit(need)
 	}
+	tracked := s.tracked(r)
+	if tracked && got != units {
+		s.policy.Resize(r, units*unit, got*unit)
+	}
 	copy(s.region.Bytes(uint64(to)*unit, uint64(need)*unit), s.region.Bytes(uint64(r)*unit, uint64(need)*unit))
 	slack = slack + got*unit - units*unit
 	s.header(to).setMeta(m&^(metaUnits|metaSlack) | got | slack<<slackShift)
 
 	k := s.byID[s.keyspaceOf(to)]
 	k.index.replace(uint32(s.Hash(to)), r, to)
-	if s.tracked(to) {
+	if tracked {
 		s.policy.Move(r, to)
 	}
 	if s.expireAt(to) != 0 {

@@ -49,7 +49,7 @@ func (h *Handle) lookup() Ref {
 	}
 	r := h.space.index.find(&h.s.arena, uint32(h.hash), h.key)
 	if r != 0 && h.s.header(r).metaBits()&metaTimed != 0 {
-		if at := h.s.expireAt(r); at != 0 && at <= h.now && h.s.store.expires() {
+		if at := h.s.expireAt(r); at != 0 && at <= h.now {
 			h.s.stats.expired++
 			h.s.drop(r, Expired, true)
 			h.wrote = true
@@ -281,11 +281,13 @@ func (h *Handle) replaceBlock(old, r Ref) {
 	h.space.index.replace(uint32(h.hash), old, r)
 	was, is := s.tracked(old), s.tracked(r)
 	if was && is {
+		// First the size, then the place: a policy finds an entry by its size.
+		if before, after := s.Size(old), s.Size(r); before != after {
+			s.policy.Resize(old, before, after)
+		}
 		from, to := s.header(old), s.header(r)
 		to.bits, to.prev, to.next = from.bits, from.prev, from.next
-		before := s.Size(old)
 		s.policy.Move(old, r)
-		s.policy.Resize(r, before, s.Size(r))
 		s.policy.Touch(r, h.hash)
 	} else if was {
 		s.policy.Remove(old)

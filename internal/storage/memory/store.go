@@ -76,7 +76,7 @@ type Store struct {
 	max      atomic.Uint64 // Config.MaxBytes
 	peak     atomic.Uint64
 	tokens   atomic.Uint64
-	lazyOnly atomic.Bool // expired entries are left alone: SetActiveExpiry
+	lazyOnly atomic.Bool // expired entries stay until they are met: SetActiveExpiry
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -226,7 +226,7 @@ func (s *Store) contains(b []byte) bool {
 	return false
 }
 
-// expires reports whether expired entries are removed when they are met.
+// expires reports whether expired entries are removed though nobody asks.
 func (s *Store) expires() bool { return !s.lazyOnly.Load() }
 
 // SetActiveExpiry switches the removal of expired entries that nobody asks
