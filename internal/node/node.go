@@ -33,6 +33,7 @@ type Node struct {
 	cache    *cache.Cache
 	executor *command.Executor
 	server   *server.Server
+	watch    watch
 	stop     chan struct{} // closed when a client asks for shutdown
 }
 
@@ -42,7 +43,7 @@ type Build struct{ Version, Commit, Date string }
 // Start brings a node up and returns when it serves. On an error nothing is
 // left running. The configuration must be valid.
 func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log, stop: make(chan struct{}, 1)}
+	n = &Node{log: log, watch: newWatch(), stop: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = n.Stop(context.Background())
@@ -53,7 +54,6 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 	if err != nil {
 		return n, err
 	}
-	_ = gates
 	observer := &command.Observer{}
 	n.store, err = memory.Open(memory.Config{
 		MaxBytes: cfg.Memory.MaxBytes, Policy: cfg.Memory.Policy,
@@ -73,12 +73,21 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 			Network:  n.network,
 			Shutdown: n.askToStop,
 			Log:      func(message string) { log.Info(message) },
+			Sections: n.sections,
+			Sampled:  n.watch.hot.Sampled,
 		},
 	})
 	if n.server, err = server.New(cfg.Server, server.Commands{Executor: n.executor}, log); err != nil {
 		return n, err
 	}
-	return n, n.server.Start()
+	if err := n.startWatch(cfg, build, gates); err != nil {
+		return n, err
+	}
+	if err := n.server.Start(); err != nil {
+		return n, err
+	}
+	n.watch.monitor.Serving()
+	return n, nil
 }
 
 // Stopping is readable once a client has asked for shutdown.
@@ -98,6 +107,7 @@ func (n *Node) Addrs() []net.Addr { return n.server.Addrs() }
 // done, then everything closes.
 func (n *Node) Stop(ctx context.Context) error {
 	var errs []error
+	n.watch.stopping()
 	if n.server != nil {
 		errs = append(errs, n.server.Shutdown(ctx))
 	}
@@ -107,10 +117,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	for _, s := range n.sources {
 		errs = append(errs, s.Close())
 	}
+	errs = append(errs, n.watch.stop(ctx))
 	if n.store != nil {
 		n.store.Close()
 	}
 	return errors.Join(errs...)
 }
-
-func (n *Node) network() command.Network { return command.Network{} }
