@@ -151,6 +151,11 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 		used += n
 		if c.end != open || c.holds || c.mail.waiting.Load() ||
 			c.session.Authenticated != c.trusted || c.session.Out.Size() >= flushBytes {
+			if c.holds {
+				exec.End(c.session) // which still reads the arguments
+				c.settleLoans()
+				exec.Begin(c.session)
+			}
 			if why = c.between(); why != running {
 				exec.End(c.session)
 				return used, why
@@ -163,9 +168,6 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 
 // between does what is due between two requests. It returns running to go on.
 func (c *conn) between() stop {
-	if c.holds {
-		c.settleLoans()
-	}
 	c.attend()
 	if c.end != open {
 		return ended

@@ -50,9 +50,10 @@ func inModes(t *testing.T, test func(t *testing.T, h *harness)) {
 // harness is a server with a toy executor on a free port and a Unix socket.
 type harness struct {
 	*server.Server
-	t   testing.TB
-	cfg server.Config
-	toy *toy
+	t    testing.TB
+	cfg  server.Config
+	toy  *toy
+	exec server.Executor // toy unless a test replaces it
 }
 
 // newHarness prepares a server; change cfg and toy before start.
@@ -61,7 +62,8 @@ func newHarness(t testing.TB, mode server.Mode) *harness {
 	cfg.Listen = []string{"127.0.0.1:0"}
 	cfg.Unix = filepath.Join(t.TempDir(), "s")
 	cfg.Mode, cfg.Loops = mode, 2
-	return &harness{t: t, cfg: cfg, toy: newToy()}
+	x := newToy()
+	return &harness{t: t, cfg: cfg, toy: x, exec: x}
 }
 
 // start serves until the end of the test, and then checks that nothing is left.
@@ -72,7 +74,7 @@ func (h *harness) start() {
 		w.Close()
 	}
 	before := descriptors()
-	srv, err := server.New(h.cfg, h.toy, nil)
+	srv, err := server.New(h.cfg, h.exec, nil)
 	if err == nil {
 		err = srv.Start()
 	}

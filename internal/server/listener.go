@@ -15,8 +15,8 @@ import (
 //
 // SO_REUSEPORT is not used: with it a second server started by mistake on the
 // same port would take half of the clients without an error, and the kernel
-// spreads few connections unevenly over the loops (50 over two: 22 to 28 is
-// common). One loop accepts and deals instead.
+// spreads few connections unevenly over the loops, since it goes by a hash. One
+// loop accepts and deals instead.
 func listen(cfg Config) (all []net.Listener, err error) {
 	defer func() {
 		if err != nil {

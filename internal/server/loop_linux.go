@@ -1,6 +1,7 @@
 package server
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,6 +33,7 @@ type loop struct {
 	in      []byte      // what connections without input of their own read into
 	out     []byte      // what they write replies to; nil while lent
 	ticks   uint32      // since the start
+	turns   int         // since it has slept or yielded
 	sweep   int         // slot to look at next
 	slow    []*loopConn // connections with output pending
 	hung    []*loopConn // connections that were away when their client left
@@ -68,6 +70,10 @@ const (
 	// polls is how often a loop without events looks again before it sleeps:
 	// often the next request is there already, which saves the sleep.
 	polls = 2
+	// yieldTurns is the number of turns after which a loop that never sleeps lets
+	// other goroutines run, parked commands for instance: a millisecond or two
+	// rather than the ten after which the runtime would make it.
+	yieldTurns = 32
 	// keptOut is the room for replies, in bytes, that a loop keeps.
 	keptOut = 1 << 20
 )
@@ -83,14 +89,20 @@ func newLoop(srv *Server, all *loops) (*loop, error) {
 // run is the loop. It returns when it has been drained and has no connection.
 func (l *loop) run() {
 	for {
-		for _, e := range l.next() {
+		events := l.next()
+		for _, e := range events {
 			l.handle(e)
 		}
+		l.turns += len(events) + len(l.again)
 		if l.post.waiting.Load() {
 			l.readPost()
 		}
 		if len(l.again) > 0 {
 			l.serveAgain()
+		}
+		if l.turns >= yieldTurns {
+			l.turns = 0
+			runtime.Gosched()
 		}
 		if l.drained && l.counts.live.Load() == 0 && l.end() {
 			return
@@ -117,6 +129,7 @@ func (l *loop) next() []unix.EpollEvent {
 	var events []unix.EpollEvent
 	if !l.post.waiting.Load() {
 		events = l.poll.wait()
+		l.turns = 0
 		l.counts.wakeups.Add(1)
 	}
 	l.poll.sleeping.Store(false)

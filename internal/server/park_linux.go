@@ -46,6 +46,7 @@ func (c *loopConn) work() {
 		c.close(ClosedByCommand)
 	}
 	exec.End(s)
+	c.settleLoans()
 	used, why := c.parked, c.between()
 	for why == running || why == spent {
 		var n int
