@@ -92,6 +92,7 @@ func runClientNoEvict(c *Context) {
 func runClientNoTouch(c *Context) {
 	if on, ok := c.onOff(2); ok {
 		c.Session.set(flagNoTouch, on)
+		c.Session.gate(gateNoTouch, on)
 		c.Out.OK()
 	}
 }

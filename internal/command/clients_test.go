@@ -22,15 +22,28 @@ type world struct {
 }
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
+	return newWorldOf(t, nil, change...)
+}
+
+// newWorldOf is newWorld with namespaces.
+func newWorldOf(t testing.TB, namespaces []*cache.Namespace, change ...func(*Config)) *world {
 	w := &world{t: t}
 	w.now.Store(testerStart)
-	store, err := memory.Open(memory.Config{Shards: 16, Clock: w.now.Load, Observer: &w.observer})
+	var service *cache.Cache
+	store, err := memory.Open(memory.Config{
+		Shards: 16, Clock: w.now.Load, Observer: &w.observer,
+		Voided: func(db int, key []byte) { service.Voided(db, key) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(store.Close)
 	w.store = store
-	config := Config{Cache: cache.New(store, nil), Options: DefaultOptions(), Observer: &w.observer}
+	service = cache.New(store, namespaces)
+	t.Cleanup(func() {
+		service.Close()
+		store.Close()
+	})
+	config := Config{Cache: service, Options: DefaultOptions(), Observer: &w.observer}
 	for _, f := range change {
 		f(&config)
 	}

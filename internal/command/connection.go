@@ -56,6 +56,7 @@ func runReset(c *Context) {
 	s.selectDB(0)
 	s.speak(2)
 	s.set(flagNoEvict|flagNoTouch, false)
+	s.gate(gateNoTouch, false)
 	s.reply = replyOn
 	s.gate(gateReply, false)
 	s.rename("")

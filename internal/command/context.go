@@ -62,8 +62,15 @@ func (c *Context) LockAll(keys ...[]byte) memory.Handles {
 // Lookup is a client's read of a key: it counts a hit or a miss, tells the
 // eviction policy, and notes a miss that a source could fill. In that case the
 // executor takes the reply back, asks the source, and runs the command again;
-// so a handler must change nothing before it knows what it has found.
+// so a handler must change nothing before it knows what it has found. For a
+// client with NO-TOUCH the policy is told of values from a source only, whose
+// age decides whether they are served.
 func (c *Context) Lookup(h *memory.Handle) (memory.Entry, bool) {
+	if c.gates&gateNoTouch != 0 {
+		if e, found := h.Peek(); found && !e.IsFilled() {
+			return c.Cache.Inspect(h)
+		}
+	}
 	e, found := c.Cache.Lookup(h, &c.reads)
 	if !found && !c.reads.Missed() {
 		c.Notify(NotifyKeyMiss, "keymiss", h.DB(), h.Key())

@@ -60,7 +60,7 @@ type Executor struct {
 	store    *memory.Store
 	table    *Table
 	settings Settings
-	server   ServerInfo
+	server   atomic.Pointer[ServerInfo]
 	hooks    Hooks
 	started  time.Time
 	clock    clock
@@ -92,12 +92,12 @@ func New(cfg Config) *Executor {
 		cache:    cfg.Cache,
 		store:    cfg.Cache.Store(),
 		settings: cfg.Settings,
-		server:   cfg.Server.withDefaults(),
 		hooks:    cfg.Hooks,
 		started:  time.Now(),
 		table: NewTable(stringCommands, bitmapCommands, genericCommands,
 			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable),
 	}
+	x.Describe(func(s *ServerInfo) { *s = cfg.Server })
 	x.clock.init(x.started)
 	x.sessions.init()
 	x.pubsub.init()

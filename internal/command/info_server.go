@@ -13,27 +13,27 @@ func (x *Executor) infoServer(w *infoWriter) {
 	w.field("redis_version", RedisVersion)
 	w.field("redis_git_sha1", "00000000")
 	w.field("redis_git_dirty", 0)
-	w.field("redis_build_id", buildID(x.server.Commit))
+	w.field("redis_build_id", buildID(x.server.Load().Commit))
 	w.field("redis_mode", "standalone")
 	w.field("os", operatingSystem())
 	w.field("arch_bits", 32<<(^uint(0)>>63))
 	w.field("monotonic_clock", "POSIX clock_gettime")
-	w.field("multiplexing_api", x.server.Multiplex)
+	w.field("multiplexing_api", x.server.Load().Multiplex)
 	w.field("atomicvar_api", "go")
 	w.field("gcc_version", "0.0.0")
 	w.field("process_id", os.Getpid())
 	w.field("process_supervised", "no")
-	w.field("run_id", x.server.RunID)
-	w.field("tcp_port", x.server.Port)
+	w.field("run_id", x.server.Load().RunID)
+	w.field("tcp_port", x.server.Load().Port)
 	w.field("server_time_usec", now.UnixMicro())
 	w.field("uptime_in_seconds", uptime)
 	w.field("uptime_in_days", uptime/(24*3600))
 	w.field("hz", 10)
 	w.field("configured_hz", 10)
 	w.field("lru_clock", now.Unix()&(1<<24-1))
-	w.field("executable", x.server.Executable)
-	w.field("config_file", x.server.ConfigFile)
-	w.field("io_threads_active", x.server.EventLoops > 1)
+	w.field("executable", x.server.Load().Executable)
+	w.field("config_file", x.server.Load().ConfigFile)
+	w.field("io_threads_active", x.server.Load().EventLoops > 1)
 	x.infoListeners(w)
 }
 
@@ -45,17 +45,17 @@ func (x *Executor) infoListeners(w *infoWriter) {
 		n++
 	}
 	bind := ""
-	for _, addr := range x.server.Bind {
+	for _, addr := range x.server.Load().Bind {
 		bind += ",bind=" + addr
 	}
-	if x.server.Port != 0 {
-		listener("name=tcp" + bind + ",port=" + decimal(int64(x.server.Port)))
+	if x.server.Load().Port != 0 {
+		listener("name=tcp" + bind + ",port=" + decimal(int64(x.server.Load().Port)))
 	}
-	if x.server.UnixSocket != "" {
-		listener("name=unix,bind=" + x.server.UnixSocket)
+	if x.server.Load().UnixSocket != "" {
+		listener("name=unix,bind=" + x.server.Load().UnixSocket)
 	}
-	if x.server.TLSPort != 0 {
-		listener("name=tls" + bind + ",port=" + decimal(int64(x.server.TLSPort)))
+	if x.server.Load().TLSPort != 0 {
+		listener("name=tls" + bind + ",port=" + decimal(int64(x.server.Load().TLSPort)))
 	}
 }
 
@@ -151,10 +151,10 @@ func (x *Executor) infoKeyspace(w *infoWriter) {
 // infoLarder shows what Redis has no names for.
 func (x *Executor) infoLarder(w *infoWriter) {
 	s := x.Snapshot()
-	w.field("larder_version", x.server.Version)
-	w.field("larder_commit", x.server.Commit)
+	w.field("larder_version", x.server.Load().Version)
+	w.field("larder_commit", x.server.Load().Commit)
 	w.field("go_version", runtime.Version())
-	w.field("event_loops", x.server.EventLoops)
+	w.field("event_loops", x.server.Load().EventLoops)
 	w.field("eviction_policy", x.store.Policy())
 	w.field("slow_batches", s.SlowBatches)
 	w.field("auth_failures", s.AuthFailures)

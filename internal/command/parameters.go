@@ -194,7 +194,7 @@ func refused(name string, reason error) error {
 
 // Rewrite implements [Settings].
 func (p *Parameters) Rewrite() error {
-	if p.x.server.ConfigFile == "" || p.x.hooks.Rewrite == nil {
+	if p.x.server.Load().ConfigFile == "" || p.x.hooks.Rewrite == nil {
 		return errors.New("The server is running without a config file")
 	}
 	p.mu.Lock()

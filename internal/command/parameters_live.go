@@ -159,18 +159,18 @@ var liveParameters = []parameter{
 	},
 	{
 		name: "port", kind: kindInteger, high: 65535, fixed: inConfigFile,
-		get: func(x *Executor, _ *Options) string { return decimal(int64(x.server.Port)) },
+		get: func(x *Executor, _ *Options) string { return decimal(int64(x.server.Load().Port)) },
 	},
 	{
 		name: "tls-port", kind: kindInteger, high: 65535, fixed: inConfigFile,
-		get: func(x *Executor, _ *Options) string { return decimal(int64(x.server.TLSPort)) },
+		get: func(x *Executor, _ *Options) string { return decimal(int64(x.server.Load().TLSPort)) },
 	},
 	{
 		name: "bind", fixed: inConfigFile,
-		get: func(x *Executor, _ *Options) string { return strings.Join(x.server.Bind, " ") },
+		get: func(x *Executor, _ *Options) string { return strings.Join(x.server.Load().Bind, " ") },
 	},
 	{
 		name: "unixsocket", fixed: immutable,
-		get: func(x *Executor, _ *Options) string { return x.server.UnixSocket },
+		get: func(x *Executor, _ *Options) string { return x.server.Load().UnixSocket },
 	},
 }

@@ -185,6 +185,6 @@ func runLolwut(c *Context) {
 		}
 		b.WriteString(lid + "\n" + body + "\n" + base + "\n" + strings.Repeat("======", columns) + "\n")
 	}
-	fmt.Fprintf(&b, "\nRedis ver. %s (larder %s)\n", RedisVersion, c.Exec.server.Version)
+	fmt.Fprintf(&b, "\nRedis ver. %s (larder %s)\n", RedisVersion, c.Exec.server.Load().Version)
 	c.Out.Verbatim("txt", b.String())
 }

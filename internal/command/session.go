@@ -91,6 +91,7 @@ const (
 	gateSubscribed                  // RESP2 and subscribed: few commands allowed
 	gateReply                       // CLIENT REPLY OFF or SKIP
 	gateTracking                    // reads are remembered for invalidation
+	gateNoTouch                     // reads do not count for eviction
 	gateCareful                     // time each command: a batch was slow
 	gatePause                       // CLIENT PAUSE is in force
 	gateMonitor                     // somebody monitors

@@ -40,6 +40,19 @@ type ServerInfo struct {
 // RedisVersion is the version of Redis whose commands and replies these are.
 const RedisVersion = "7.2.4"
 
+// Describe changes what INFO and CONFIG tell of the process: f gets a copy of
+// what they tell now. For what is known only after the start, such as the port
+// the system has chosen. Safe for concurrent use with requests, not with itself.
+func (x *Executor) Describe(f func(*ServerInfo)) {
+	var s ServerInfo
+	if now := x.server.Load(); now != nil {
+		s = *now
+	}
+	f(&s)
+	s = s.withDefaults()
+	x.server.Store(&s)
+}
+
 func (s ServerInfo) withDefaults() ServerInfo {
 	if s.Version == "" {
 		s.Version = "dev"
