@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package config
+
+func physicalMemory() uint64 { return 0 }
