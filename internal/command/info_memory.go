@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"os"
-	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -62,10 +62,15 @@ func ratio(a, b uint64) float64 {
 	return float64(a) / float64(b)
 }
 
+// heapBytes returns the bytes of Go objects, without stopping the program as
+// runtime.ReadMemStats does.
 func heapBytes() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
 }
 
 // residentBytes returns the resident memory of the process, 0 where the system

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +169,13 @@ var liveParameters = []parameter{
 	{
 		name: "bind", fixed: inConfigFile,
 		get: func(x *Executor, _ *Options) string { return strings.Join(x.server.Load().Bind, " ") },
+	},
+	{
+		name: "dir", fixed: "can't set protected config",
+		get: func(*Executor, *Options) string {
+			dir, _ := os.Getwd()
+			return dir
+		},
 	},
 	{
 		name: "unixsocket", fixed: immutable,

@@ -66,7 +66,6 @@ var otherParameters = []parameter{
 	{name: "crash-memcheck-enabled", value: "yes", kind: kindYesNo},
 	{name: "daemonize", value: "yes", fixed: immutable, kind: kindYesNo},
 	{name: "dbfilename", value: "dump.rdb", fixed: "can't set protected config", kind: kindAny},
-	{name: "dir", fixed: "can't set protected config", kind: kindAny},
 	{name: "disable-thp", value: "yes", fixed: immutable, kind: kindYesNo},
 	{name: "dynamic-hz", value: "yes", kind: kindYesNo},
 	{name: "enable-module-command", value: "no", fixed: immutable, kind: kindWord, words: []string{"no", "yes", "local"}},
