@@ -16,14 +16,11 @@ type adaptive struct {
 	population population
 	ghosts     ghosts
 	// learner is nil while the capacity is unlimited.
-	learner *observer
+	learner *learner
 	// candidates are the most worthless entries of the last samples, the
 	// worst first.
-	candidates []candidate
-	// lastLearned is the time the model was recomputed, trust the share of
-	// evictions left to it; the others are LRU's.
-	lastLearned uint32
-	trust       float32
+	candidates  []candidate
+	lastLearned uint32 // when the model was last recomputed
 }
 
 // candidate is an entry that may be evicted soon.
@@ -42,11 +39,6 @@ const (
 	// entries, but at least leastLearn, accesses.
 	learnShare = 4
 	leastLearn = 512
-	// The policy starts with half of the evictions and has all when it saves
-	// a hundredth of LRU's misses.
-	initialTrust = 0.5
-	leastTrust   = 0.1
-	trustPerGain = 50
 	// leastScale is the smallest number of entries, as a power of two, whose
 	// ages are told apart.
 	leastScale = 5
@@ -56,8 +48,7 @@ func newAdaptive(e Entries) *adaptive {
 	return &adaptive{
 		entries:    e,
 		random:     0x2545f4914f6cdd1d,
-		population: newPopulation(e),
-		trust:      initialTrust,
+		population: population{entries: e},
 	}
 }
 
@@ -68,16 +59,14 @@ func (p *adaptive) Add(r Ref, hash uint64, size uint32) {
 		n.Bits = uint8(u.used(interval, p.roll()))
 	}
 	n.Prev = Ref(p.clock)
-	p.population.add(r, n)
+	p.population.add(r, n, size)
 	if p.learner == nil {
 		return
 	}
 	if bits.Len32(p.population.count)-1 > p.learner.model.scale {
 		p.rescale()
 	}
-	if p.learner.follows(hash) {
-		p.learner.access(hash, size, p.clock, p.roll(), false)
-	}
+	p.learner.access(hash, size, p.clock, p.roll(), false)
 }
 
 func (p *adaptive) Touch(r Ref, hash uint64) {
@@ -85,17 +74,15 @@ func (p *adaptive) Touch(r Ref, hash uint64) {
 	n := p.entries.Node(r)
 	n.Bits = uint8(usage(n.Bits).used(p.clock-uint32(n.Prev), p.clock*0x9e3779b1))
 	n.Prev = Ref(p.clock)
-	if p.learner != nil && p.learner.follows(hash) {
+	if p.learner != nil && p.learner.near.follows(fingerprint(hash)) {
 		p.learner.access(hash, p.entries.Size(r), p.clock, p.roll(), true)
 	}
 }
 
 func (p *adaptive) Resize(r Ref, before, after uint32) {
-	if p.learner == nil {
-		return
-	}
-	if hash := p.entries.Hash(r); p.learner.follows(hash) {
-		p.learner.resized(hash, before, after)
+	p.population.resized(r, p.entries.Node(r), before, after)
+	if p.learner != nil {
+		p.learner.resized(p.entries.Hash(r), before, after)
 	}
 }
 
@@ -103,10 +90,11 @@ func (p *adaptive) Remove(r Ref) { p.remove(r, p.entries.Hash(r)) }
 
 // remove takes an entry with the given hash out of all structures.
 func (p *adaptive) remove(r Ref, hash uint64) {
-	if p.learner != nil && p.learner.follows(hash) {
-		p.learner.left(p.entries.Size(r))
+	size := p.entries.Size(r)
+	if p.learner != nil {
+		p.learner.left(hash, size)
 	}
-	p.population.remove(p.entries.Node(r))
+	p.population.remove(p.entries.Node(r), size)
 	for i, c := range p.candidates {
 		if c.ref == r {
 			p.candidates = append(p.candidates[:i], p.candidates[i+1:]...)
@@ -116,7 +104,7 @@ func (p *adaptive) remove(r Ref, hash uint64) {
 }
 
 func (p *adaptive) Move(from, to Ref) {
-	p.population.moved(p.entries.Node(to), to)
+	p.population.moved(p.entries.Node(to), p.entries.Size(to), to)
 	for i := range p.candidates {
 		if p.candidates[i].ref == from {
 			p.candidates[i].ref = to
@@ -130,22 +118,30 @@ func (p *adaptive) Victim() Ref {
 		return 0
 	}
 	if p.learner != nil {
+		p.learner.judging = true
 		p.maybeLearn()
 	}
 	p.gather()
 	if len(p.candidates) == 0 {
 		return 0
 	}
-	if p.learner == nil || float32(p.roll()>>8) >= p.trust*(1<<24) {
-		oldest := 0
-		for i, c := range p.candidates {
-			if c.age > p.candidates[oldest].age {
-				oldest = i
-			}
-		}
-		return p.candidates[oldest].ref
+	if p.learner == nil || float32(p.roll()>>8) >= p.learner.trust*(1<<24) {
+		return p.stalest()
 	}
 	return p.candidates[0].ref
+}
+
+// stalest returns the candidate with the largest product of age and size: what
+// LRU would evict if it knew sizes.
+func (p *adaptive) stalest() Ref {
+	var most uint64
+	var stalest Ref
+	for _, c := range p.candidates {
+		if cost := uint64(c.age+1) * uint64(p.entries.Size(c.ref)); cost > most || stalest == 0 {
+			most, stalest = cost, c.ref
+		}
+	}
+	return stalest
 }
 
 func (p *adaptive) Evicted(r Ref) {
@@ -162,9 +158,8 @@ func (p *adaptive) SetCapacity(capacity uint64) {
 		p.learner, p.ghosts, p.candidates = nil, ghosts{}, nil
 		return
 	case p.learner == nil:
-		p.learner = &observer{model: newReuseModel()}
+		p.learner = newLearner()
 		p.lastLearned = p.clock
-		p.trust = initialTrust
 	}
 	p.rescale()
 }
@@ -172,10 +167,8 @@ func (p *adaptive) SetCapacity(capacity uint64) {
 // rescale adapts model, sample and ghosts to the number of resident entries.
 func (p *adaptive) rescale() {
 	n := max(p.population.count, 1<<leastScale)
-	scale := bits.Len32(n) - 1
-	p.learner.model.rescale(scale)
-	p.learner.adapt(1 << scale)
-	p.ghosts.grow(2 << scale)
+	p.learner.rescale(n)
+	p.ghosts.grow(2 << (bits.Len32(n) - 1))
 }
 
 // maybeLearn recomputes the model when it is due.
@@ -188,7 +181,7 @@ func (p *adaptive) maybeLearn() {
 		p.rescale()
 	}
 	p.lastLearned = p.clock
-	p.trust = p.learner.learn(p.clock, elapsed)
+	p.learner.learn(p.clock, elapsed)
 }
 
 // gather renews the candidates: those kept from before, at their present age,

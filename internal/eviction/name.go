@@ -32,8 +32,6 @@ const (
 	S3FIFO Name = "s3-fifo"
 	// Sieve is the lazy-promotion FIFO of Zhang et al., NSDI 2024.
 	Sieve Name = "sieve"
-	// ARC is the adaptive replacement cache of Megiddo and Modha, FAST 2003.
-	ARC Name = "arc"
 	// WTinyLFU is the admission policy of Einziger et al., ACM ToS 2017.
 	WTinyLFU Name = "w-tinylfu"
 )
@@ -47,7 +45,7 @@ var names = []Name{
 	NoEviction,
 	AllKeysLRU, AllKeysLFU, AllKeysRandom,
 	VolatileLRU, VolatileLFU, VolatileRandom, VolatileTTL,
-	S3FIFO, Sieve, ARC, WTinyLFU,
+	S3FIFO, Sieve, WTinyLFU,
 }
 
 // aliases maps other spellings to a known name.

@@ -14,6 +14,14 @@ func New(name Name, e Entries) (Policy, error) {
 		return newAdaptive(e), nil
 	case AllKeysLRU, VolatileLRU:
 		return newLRU(e), nil
+	case AllKeysLFU, VolatileLFU:
+		return newLFU(e), nil
+	case S3FIFO:
+		return newS3FIFO(e), nil
+	case Sieve:
+		return newSieve(e), nil
+	case WTinyLFU:
+		return newTinyLFU(e), nil
 	}
 	if !name.Tracked() {
 		return nil, fmt.Errorf("eviction policy %q keeps no order of entries", name)

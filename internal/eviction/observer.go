@@ -4,7 +4,7 @@ import "math/bits"
 
 // observer follows a sample of keys, resident or not, to teach a [reuseModel]
 // when keys of each class are used again, and to know what LRU would have done
-// in place of the policy. Keys are sampled by hash, so that all accesses to a
+// in place of the policy. A key is known by its fingerprint. Keys are sampled by hash, so that all accesses to a
 // followed key are seen; the records are in LRU order, linked by index, with a
 // mark where a cache of the sampled share of the capacity would end.
 //
@@ -22,16 +22,16 @@ type observer struct {
 	count   int
 	shift   uint // one key in 1<<shift is followed
 	limit   int  // records to keep at most
+	// least is the limit of a small cache, and reach how many times its
+	// resident entries the sample is to represent, so that reuse after
+	// eviction is seen.
+	least, reach int
 
 	lruBytes uint64
 	// held is the bytes of followed keys that the policy holds. LRU may hold as
 	// much, so that a sample that is larger or smaller than its share favours
 	// neither.
 	held uint64
-	// misses counts LRU's since the first eviction, gain how many fewer the
-	// policy had, both fading.
-	misses, gain float32
-	judging      bool
 }
 
 // record is a followed key.
@@ -46,28 +46,19 @@ type record struct {
 	resident bool // in the cache of LRU
 }
 
-const (
-	// leastRecords are followed however small the cache is: 28 bytes each.
-	leastRecords = 8192
-	// entriesPerRecord bounds the records of large caches.
-	entriesPerRecord = 64
-	// followedCaches is how many times the number of resident entries the
-	// sample represents, so that reuse after eviction is seen.
-	followedCaches = 8
-)
+// entriesPerRecord bounds the records of large caches.
+const entriesPerRecord = 128
 
 // follows reports whether the key is in the sample.
-func (o *observer) follows(hash uint64) bool {
-	return fingerprint(hash) <= ^uint32(0)>>o.shift
-}
+func (o *observer) follows(print uint32) bool { return print <= ^uint32(0)>>o.shift }
 
 // fingerprint stands for a key. Followed keys have the smallest ones.
 func fingerprint(hash uint64) uint32 { return uint32(spread(hash) >> 32) }
 
 // adapt sets the size of the sample for about n resident entries.
 func (o *observer) adapt(n int) {
-	o.limit = leastRecords + n/entriesPerRecord
-	shift := uint(bits.Len(uint(followedCaches * n / o.limit)))
+	o.limit = o.least + n/entriesPerRecord
+	shift := uint(bits.Len(uint(o.reach * n / o.limit)))
 	if shift > o.shift {
 		o.shift = shift
 		o.dropUnsampled()
@@ -77,15 +68,11 @@ func (o *observer) adapt(n int) {
 	}
 }
 
-// access notes a use of a followed key at the given time; hit says whether the
-// policy held it.
-func (o *observer) access(hash uint64, size, now, random uint32, hit bool) {
-	print := fingerprint(hash)
+// access notes a use of a followed key at the given time, where hit says whether
+// the policy held it, and returns whether LRU did.
+func (o *observer) access(print, size, now, random uint32, hit bool) (lruHit bool) {
 	i := o.find(print)
-	lruHit := i != 0 && o.records[i].resident
-	if o.judging {
-		o.judge(hit, lruHit)
-	}
+	lruHit = i != 0 && o.records[i].resident
 	if !hit {
 		o.held += uint64(size)
 	}
@@ -105,31 +92,18 @@ func (o *observer) access(hash uint64, size, now, random uint32, hit bool) {
 	if o.count > o.limit {
 		o.dropOldest(now)
 	}
-}
-
-// judge compares the policy with LRU on one access.
-func (o *observer) judge(hit, lruHit bool) {
-	if !lruHit {
-		o.misses++
-	}
-	switch {
-	case hit && !lruHit:
-		o.gain++
-	case lruHit && !hit:
-		o.gain--
-	}
+	return lruHit
 }
 
 // left notes that the policy holds a followed key of the given size no longer.
 func (o *observer) left(size uint32) {
 	o.held -= min(o.held, uint64(size))
-	o.judging = true
 }
 
 // resized notes the size of a followed key that changed in place.
-func (o *observer) resized(hash uint64, before, size uint32) {
+func (o *observer) resized(print, before, size uint32) {
 	o.held += uint64(size) - min(o.held, uint64(before))
-	if i := o.find(fingerprint(hash)); i != 0 {
+	if i := o.find(print); i != 0 {
 		r := &o.records[i]
 		if r.resident {
 			o.lruBytes += uint64(size) - uint64(r.size)
@@ -139,19 +113,12 @@ func (o *observer) resized(hash uint64, before, size uint32) {
 	}
 }
 
-// learn hands the ages of all followed keys to the model, and returns the trust
-// that the policy has earned against LRU: the share of evictions it may decide.
-func (o *observer) learn(now, elapsed uint32) float32 {
-	var alive [cells]float32
+// countAges adds the followed keys to the cells of their class and age.
+func (o *observer) countAges(now uint32, alive *[cells]float32) {
 	for i := o.newest; i != 0; i = o.records[i].older {
 		r := &o.records[i]
 		alive[o.model.cell(r.usage, now-r.last)]++
 	}
-	keep := o.model.learn(&alive, elapsed)
-	o.gain *= keep
-	o.misses *= keep
-	relative := o.gain / (o.misses + float32(o.count)/64 + 1)
-	return min(max(initialTrust+trustPerGain*relative, leastTrust), 1)
 }
 
 // find returns the record of a fingerprint, zero when it is not followed.

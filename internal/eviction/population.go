@@ -1,87 +1,102 @@
 package eviction
 
-// Sampler is an optional ability of [Entries]: to name resident entries at
-// random. A policy that looks for victims in random samples keeps four bytes per
-// entry to do so; with a Sampler it keeps nothing.
-type Sampler interface {
-	// Sample returns one of the entries that were added to the policy and have
-	// not left, chosen by the random number, each about equally likely; zero
-	// when there is none.
-	Sample(random uint64) Ref
-}
+import "math/bits"
 
-// population is the set of resident entries of a policy that samples.
+// population lists the resident entries of a policy that looks for victims at
+// random, in four bytes each. There is one list for each octave of sizes, so that
+// entries can be drawn in proportion to the bytes they take: a few large ones
+// among many small are found at once.
 //
-// Invariant: without a Sampler, the node of the entry at position i has Next ==
-// i; with one, Next is unused.
+// Invariant: the node of the entry at position i of its list has Next == i.
+// Invariant: bytes of a list is the sum of its entries' sizes.
 type population struct {
 	entries Entries
-	sampler Sampler // nil when the entries have to be listed here
+	lists   []roster // by bits.Len32 of the size
 	count   uint32
-	chunks  [][]Ref
+	bytes   uint64
 }
 
-// chunkBits is the size of a chunk of the list as a power of two: it grows and
-// shrinks by 16 KiB without copying.
-const chunkBits = 12
-
-func newPopulation(e Entries) population {
-	s, _ := e.(Sampler)
-	return population{entries: e, sampler: s}
+// roster is the list of the entries of one octave of sizes.
+type roster struct {
+	count  uint32
+	bytes  uint64
+	chunks [][]Ref
 }
+
+// chunkBits is the size of a chunk of a list as a power of two: lists grow and
+// shrink by 2 KiB without copying.
+const chunkBits = 9
 
 // at returns the place of a position.
-func (p *population) at(i uint32) *Ref {
-	return &p.chunks[i>>chunkBits][i&(1<<chunkBits-1)]
+func (l *roster) at(i uint32) *Ref {
+	return &l.chunks[i>>chunkBits][i&(1<<chunkBits-1)]
 }
 
-// add appends an entry.
-func (p *population) add(r Ref, n *Node) {
-	if p.sampler == nil {
-		if int(p.count>>chunkBits) == len(p.chunks) {
-			p.grow()
-		}
-		*p.at(p.count) = r
-		n.Next = Ref(p.count)
+// add lists an entry.
+func (p *population) add(r Ref, n *Node, size uint32) {
+	octave := bits.Len32(size)
+	for octave >= len(p.lists) {
+		p.lists = append(p.lists, roster{})
 	}
+	l := &p.lists[octave]
+	if int(l.count>>chunkBits) == len(l.chunks) {
+		l.chunks = append(l.chunks, make([]Ref, 1<<chunkBits))
+	}
+	*l.at(l.count) = r
+	n.Next = Ref(l.count)
+	l.count++
+	l.bytes += uint64(size)
 	p.count++
+	p.bytes += uint64(size)
 }
 
-// grow appends a chunk. The first one starts small, since a server has many
-// policies and most start empty.
-func (p *population) grow() {
-	p.chunks = append(p.chunks, make([]Ref, 1<<chunkBits))
-}
-
-// remove takes an entry out; the last one takes its position.
-func (p *population) remove(n *Node) {
+// remove takes an entry out; the last one of its list takes its position.
+func (p *population) remove(n *Node, size uint32) {
+	l := &p.lists[bits.Len32(size)]
+	l.count--
+	l.bytes -= uint64(size)
 	p.count--
-	if p.sampler != nil {
-		return
-	}
-	if last := *p.at(p.count); uint32(n.Next) != p.count {
-		*p.at(uint32(n.Next)) = last
+	p.bytes -= uint64(size)
+	if i := uint32(n.Next); i != l.count {
+		last := *l.at(l.count)
+		*l.at(i) = last
 		p.entries.Node(last).Next = n.Next
 	}
-	// One chunk is kept spare, so that a population at a border does not
-	// allocate at every step.
-	if used := int(p.count>>chunkBits) + 2; used < len(p.chunks) {
-		p.chunks[used] = nil
-		p.chunks = p.chunks[:used]
+	// One chunk is kept spare, so that a list at a border does not allocate
+	// at every step.
+	if used := int(l.count>>chunkBits) + 2; used < len(l.chunks) {
+		l.chunks[used] = nil
+		l.chunks = l.chunks[:used]
 	}
 }
 
 // moved notes the new place of an entry.
-func (p *population) moved(n *Node, to Ref) {
-	if p.sampler == nil {
-		*p.at(uint32(n.Next)) = to
-	}
+func (p *population) moved(n *Node, size uint32, to Ref) {
+	*p.lists[bits.Len32(size)].at(uint32(n.Next)) = to
 }
 
-// sample returns a random entry of a population that is not empty.
-func (p *population) sample(random uint64) Ref {
-	if p.sampler != nil {
-		return p.sampler.Sample(random)
+// resized notes the new size of an entry.
+func (p *population) resized(r Ref, n *Node, before, after uint32) {
+	if bits.Len32(before) != bits.Len32(after) {
+		p.remove(n, before)
+		p.add(r, n, after)
+		return
 	}
-	return *p.at(uint32((random >> 32) * uint64(p.count) >> 32))
+	p.lists[bits.Len32(after)].bytes += uint64(after) - uint64(before)
+	p.bytes += uint64(after) - uint64(before)
+}
+
+// sample draws an entry from a population that is not empty, about in proportion
+// to the bytes.
+func (p *population) sample(random uint64) Ref {
+	at, _ := bits.Mul64(random, p.bytes)
+	for i := range p.lists {
+		l := &p.lists[i]
+		if at < l.bytes {
+			// The position within the list's bytes is as random as the list.
+			return *l.at(uint32(at * uint64(l.count) / l.bytes))
+		}
+		at -= l.bytes
+	}
+	return 0
 }
