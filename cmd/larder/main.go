@@ -23,6 +23,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newBenchCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newBenchCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -28,19 +29,22 @@ type Character struct {
 	NFD      string // canonical decomposition
 	NFKD     string // compatibility decomposition
 	UTF16    string // hexadecimal units
+	UTF8     string // hexadecimal bytes
+	HTML     string // character reference
+	About    string // a sentence for people
 }
 
 // Columns are the columns of the table, in the order of [Character.Cells].
 var Columns = []string{
 	"code", "decimal", "character", "name", "category", "script", "bidi", "width",
-	"upper", "lower", "nfd", "nfkd", "utf16",
+	"upper", "lower", "nfd", "nfkd", "utf16", "utf8", "html", "about",
 }
 
 // Cells returns the values of a row, in the order of [Columns].
 func (c *Character) Cells() []any {
 	return []any{
 		c.Code, c.Decimal, c.Char, c.Name, c.Category, c.Script, c.Bidi, c.Width,
-		c.Upper, c.Lower, c.NFD, c.NFKD, c.UTF16,
+		c.Upper, c.Lower, c.NFD, c.NFKD, c.UTF16, c.UTF8, c.HTML, c.About,
 	}
 }
 
@@ -90,7 +94,9 @@ func (d *describer) describe(r rune) Character {
 		Bidi: bidiNames[class.Class()], Width: widthNames[width.LookupRune(r).Kind()],
 		Upper: string(unicode.ToUpper(r)), Lower: string(unicode.ToLower(r)),
 		NFD: norm.NFD.String(s), NFKD: norm.NFKD.String(s),
+		UTF8: fmt.Sprintf("% X", s), HTML: "&#" + strconv.Itoa(int(r)) + ";",
 	}
+	c.About = about(&c)
 	for i, unit := range utf16.AppendRune(nil, r) {
 		if i > 0 {
 			c.UTF16 += " "
@@ -102,6 +108,24 @@ func (d *describer) describe(r rune) Character {
 		c.Char, c.Upper, c.Lower, c.NFD, c.NFKD = "", "", "", "", ""
 	}
 	return c
+}
+
+// about describes a character in a sentence.
+func about(c *Character) string {
+	return c.Name + " has the code point " + c.Code + " (" + strconv.FormatInt(c.Decimal, 10) + ") and is in the category " +
+		categoryNames[c.Category] + " of the script " + c.Script + "; in HTML it is written " + c.HTML +
+		", and UTF-8 encodes it in " + strconv.Itoa(len(c.Char)) + " bytes, " + c.UTF8 + "."
+}
+
+var categoryNames = map[string]string{
+	"Lu": "letter, uppercase", "Ll": "letter, lowercase", "Lt": "letter, titlecase", "Lm": "letter, modifier", "Lo": "letter, other",
+	"Mn": "mark, nonspacing", "Mc": "mark, spacing", "Me": "mark, enclosing",
+	"Nd": "number, decimal digit", "Nl": "number, letter", "No": "number, other",
+	"Pc": "punctuation, connector", "Pd": "punctuation, dash", "Ps": "punctuation, open", "Pe": "punctuation, close",
+	"Pi": "punctuation, initial quote", "Pf": "punctuation, final quote", "Po": "punctuation, other",
+	"Sm": "symbol, math", "Sc": "symbol, currency", "Sk": "symbol, modifier", "So": "symbol, other",
+	"Zs": "separator, space", "Zl": "separator, line", "Zp": "separator, paragraph",
+	"Cc": "other, control", "Cf": "other, format",
 }
 
 var bidiNames = map[bidi.Class]string{

@@ -105,4 +105,3 @@ func (c *Client) bulk(n int, keep bool) (Reply, error) {
 
 // Close closes the connection.
 func (c *Client) Close() error { return c.conn.Close() }
-

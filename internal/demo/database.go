@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"syscall"
 
@@ -34,7 +33,7 @@ type Progress func(done, total int)
 const table = `CREATE TABLE characters (
 	code text PRIMARY KEY, decimal integer NOT NULL, character text NOT NULL, name text NOT NULL,
 	category text, script text, bidi text, width text,
-	upper text, lower text, nfd text, nfkd text, utf16 text
+	upper text, lower text, nfd text, nfkd text, utf16 text, utf8 text, html text, about text
 )`
 
 // ErrDiskFull says that the database did not fit on the disk.
@@ -55,9 +54,6 @@ func explain(err error, dir string) error {
 	}
 	if full {
 		return fmt.Errorf("%w in %q; free %s, or set TMPDIR to a directory that has it: %w", ErrDiskFull, dir, spaceNeeded, err)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w; set TMPDIR to a directory you may write", err)
 	}
 	return err
 }

@@ -24,8 +24,14 @@ func TestCharacters(t *testing.T) {
 		0: {Code: "U+0000", Name: "CONTROL-0000", Category: "Cc", Script: "Common", Bidi: "BN", Width: "neutral", UTF16: "0000"},
 	}
 	err := Characters([]rune{'A', '각', '😀', 0}, func(c *Character) error {
-		if w := want[rune(c.Decimal)]; *c != w {
-			t.Errorf("%+v\nwant %+v", *c, w)
+		got := *c
+		got.UTF8, got.HTML, got.About = "", "", "" // below
+		if w := want[rune(c.Decimal)]; got != w {
+			t.Errorf("%+v\nwant %+v", got, w)
+		}
+		if c.Char == "😀" && (c.UTF8 != "F0 9F 98 80" || c.HTML != "&#128512;" ||
+			!strings.Contains(c.About, "GRINNING FACE has the code point U+1F600 (128512) and is in the category symbol, other")) {
+			t.Errorf("%+v", c)
 		}
 		return nil
 	})

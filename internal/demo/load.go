@@ -16,13 +16,15 @@ type LoadConfig struct {
 	Popularity *Popularity
 	Codes      []rune  // what there is; Popularity is of these
 	Absent     float64 // share of the requests that ask for what does not exist
-	// Drift is how many times per second something new becomes the most
-	// popular.
+	// Drift is how many of the most popular things per second are replaced by
+	// those behind them.
 	Drift float64
 }
 
-// Load is an audience: clients that ask for characters at a rate that does not
-// depend on how fast they are answered. Its methods are safe for concurrent use.
+// Load is an audience: clients that ask for characters at a steady rate, each
+// when it has its last answer. One that had to wait does not make up for it: on
+// a machine that is too slow for the rate, the rate falls. Its methods are safe
+// for concurrent use.
 type Load struct {
 	c       LoadConfig
 	stop    context.CancelFunc
@@ -105,21 +107,15 @@ func (l *Load) ask(ctx context.Context, client *Client, seed uint64) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		// A start in the past is one that the previous answer held up: its
-		// latency counts from there. A late timer is the client's own fault.
-		start := due
-		if wait := time.Until(due); wait > 0 {
-			if !sleep(ctx, timer, wait) {
-				return
-			}
-			start = time.Now()
-		}
-		if ctx.Err() != nil {
+		if wait := time.Until(due); wait > 0 && !sleep(ctx, timer, wait) || ctx.Err() != nil {
 			return
 		}
-		reply, err := client.Get(choose())
+		key, start := choose(), time.Now()
+		reply, err := client.Get(key)
 		l.count(reply, err, time.Since(start))
-		due = due.Add(gap)
+		if due = due.Add(gap); due.Before(start) {
+			due = start
+		}
 		if err != nil {
 			client.Close()
 			for {

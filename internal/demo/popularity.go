@@ -12,7 +12,7 @@ import (
 type Popularity struct {
 	n, stride uint64
 	exponent  float64
-	age       atomic.Uint64 // how many things have become the most popular so far
+	age       atomic.Uint64 // how many favourites have left so far
 }
 
 // NewPopularity returns the popularity of n things, n at least 2. exponent is
@@ -38,14 +38,14 @@ func (p *Popularity) Zipf(r *rand.Rand) *rand.Zipf {
 	return rand.NewZipf(r, p.exponent, 1, p.n-1)
 }
 
-// At returns what has a rank now, 0 the most popular. Each thing enters at the
-// top when Drift is called, and ages from there.
+// At returns what has a rank now, 0 the most popular. Things rise rank by rank
+// as [Popularity.Drift] is called, and leave from the top.
 //
 // Invariant: at any one age, At maps the ranks below n to 0..n-1, each once.
 func (p *Popularity) At(rank uint64) int {
-	place := (p.age.Load()%p.n + p.n - rank%p.n) % p.n
-	return int(place * p.stride % p.n)
+	return int((p.age.Load() + rank) % p.n * p.stride % p.n)
 }
 
-// Drift makes so many other things the most popular ones.
+// Drift takes so many of the most popular things from the top to the end; all
+// others rise.
 func (p *Popularity) Drift(things int) { p.age.Add(uint64(things)) }

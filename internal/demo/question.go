@@ -8,7 +8,8 @@ import (
 
 // The questions of the demonstration, in SQL that both databases understand.
 const (
-	CharacterQuery = `SELECT code, decimal, character, name, category, script, bidi, width, upper, lower, nfd, nfkd, utf16
+	CharacterQuery = `SELECT code, decimal, character, name, category, script, bidi, width, upper, lower,
+		nfd, nfkd, utf16, utf8, html, about
 		FROM characters WHERE code = :code`
 	// ScriptQuery reads the whole table: it is worth asking once.
 	ScriptQuery = `SELECT script, count(*) AS characters, min(decimal) AS first, max(decimal) AS last,
@@ -32,8 +33,8 @@ type Times struct {
 func NewTimes(pace float64) Times {
 	scaled := func(d, least time.Duration) time.Duration { return max(time.Duration(float64(d)*pace), least) }
 	return Times{
-		TTL:     scaled(12*time.Second, 800*time.Millisecond),
-		Timeout: scaled(250*time.Millisecond, 100*time.Millisecond),
+		TTL:     scaled(10*time.Second, 800*time.Millisecond),
+		Timeout: 250 * time.Millisecond,
 		OpenFor: scaled(time.Second, 200*time.Millisecond),
 	}
 }
@@ -44,7 +45,7 @@ func Namespaces(sourceName string, t Times) map[string]source.NamespaceConfig {
 		"characters": {
 			Source: sourceName, Pattern: "char:{code}", Query: CharacterQuery,
 			TTL: t.TTL, TTLJitter: 0.2, NegativeTTL: t.TTL / 2, EarlyRefresh: 1,
-			StaleWhileRevalidate: t.TTL / 2, StaleIfError: 10 * time.Minute,
+			StaleWhileRevalidate: 2 * t.TTL, StaleIfError: 10 * time.Minute,
 		},
 		"scripts": {
 			Source: sourceName, Pattern: "script:{script}", Query: ScriptQuery,

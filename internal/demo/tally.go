@@ -12,8 +12,7 @@ type Tally struct {
 	Absent   uint64 // answered: there is no such key
 	Errors   uint64 // answered with an error, or cut off
 	LastErr  string
-	// Latency counts from the time a request should have started, in
-	// nanoseconds.
+	// Latency is from the sending of a request to its answer, in nanoseconds.
 	Latency *hdrhistogram.Histogram
 }
 
