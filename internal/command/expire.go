@@ -109,7 +109,12 @@ func (c *Context) ttl(base, unit int64) {
 	case at == 0:
 		c.Out.Int(-1)
 	default:
-		c.Out.Int((max(at-base, 0) + unit/2) / unit)
+		left := max(at-base, 0)
+		whole := left / unit
+		if unit > 1 && left%unit >= unit/2 {
+			whole++
+		}
+		c.Out.Int(whole)
 	}
 }
 

@@ -349,6 +349,8 @@ var stories = map[string][]step{
 		{"EXPIRETIME a", ":4000000000"},
 		{"PEXPIREAT a 4000000000600", ":1"},
 		{"EXPIRETIME a", ":4000000001"},
+		{"PEXPIREAT a 9223372036854775807", ":1"},
+		{"EXPIRETIME a", ":9223372036854776"},
 		{"EXPIRE a -1", ":1"},
 		{"EXISTS a", ":0"},
 	},

@@ -23,10 +23,10 @@ var stringTable = []*Command{
 		Args: []Arg{
 			{Name: "key", Type: "key", KeySpec: 1},
 			{Name: "value", Type: "string"},
-			{Name: "condition", Type: "oneof", Since: "2.6.12", Optional: true, Args: []Arg{
+			{Name: "condition", Type: "oneof", Since: "2.6.12", Optional: true, Args: append([]Arg{
 				{Name: "nx", Type: "pure-token", Token: "NX"},
 				{Name: "xx", Type: "pure-token", Token: "XX"},
-			}},
+			}, comparisonArgs...)},
 			{Name: "get", Type: "pure-token", Token: "GET", Since: "6.2.0", Optional: true},
 			{Name: "expiration", Type: "oneof", Optional: true, Args: []Arg{
 				{Name: "seconds", Type: "integer", Token: "EX", Since: "2.6.12"},
