@@ -253,7 +253,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	sampled := s.local.sample(x)
 	var start time.Duration
 	if timed || sampled {
-		start = x.clock.monotonic()
+		start = x.clock.monotonic() - s.local.waited
 	}
 	mark := len(s.Out.Buf)
 	cmd.Run(c)
@@ -261,7 +261,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		return c.outcome
 	}
 	if timed || sampled {
-		x.finish(s, cmd, x.clock.monotonic()-start, timed)
+		x.finish(s, cmd, x.clock.monotonic()-s.local.waited-start, timed)
 		if cmd.flushes {
 			x.tracker.flushed()
 		}
@@ -291,11 +291,7 @@ func (x *Executor) answered(s *Session, c *Context, mark int) bool {
 		c.outcome = Park
 		return false
 	}
-	s.shared.blocked.Store(true)
-	x.blocked.Add(1)
-	err := x.cache.Load(lifetime{s.wait.done}, &c.reads)
-	x.blocked.Add(-1)
-	s.shared.blocked.Store(false)
+	err := x.load(s, &c.reads)
 	c.outcome, c.failed = Continue, ""
 	if err == nil {
 		c.Now = x.clock.millis(x.clock.monotonic())
@@ -305,6 +301,18 @@ func (x *Executor) answered(s *Session, c *Context, mark int) bool {
 	}
 	x.cache.Commit(&c.reads)
 	return true
+}
+
+// load asks the source for what was missed and waits for it.
+func (x *Executor) load(s *Session, reads *cache.Reads) error {
+	s.shared.blocked.Store(true)
+	x.blocked.Add(1)
+	defer func(begun time.Duration) {
+		s.local.wait(x.clock.monotonic() - begun)
+		x.blocked.Add(-1)
+		s.shared.blocked.Store(false)
+	}(x.clock.monotonic())
+	return x.cache.Load(lifetime{s.wait.done}, reads)
 }
 
 // reject answers with an error without running the command, which is nil when

@@ -78,7 +78,7 @@ func (p *pause) wait(x *Executor, s *Session, cmd *Command) bool {
 		if ended == nil {
 			return true
 		}
-		if s.block(x, ended, 0, false) == waitGone {
+		if s.waitFor(x, ended, 0, false) == waitGone {
 			return false
 		}
 	}

@@ -100,7 +100,7 @@ func runWaitaof(c *Context) {
 // reports false when the client was unblocked with an error, which is then the
 // reply, or is gone.
 func (c *Context) waitOut(ms int64) bool {
-	switch c.Session.block(c.Exec, nil, time.Duration(ms)*time.Millisecond, true) {
+	switch c.Session.waitFor(c.Exec, nil, time.Duration(ms)*time.Millisecond, true) {
 	case waitError:
 		c.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
 		return false

@@ -21,6 +21,10 @@ import (
 //   - those of a client for the next [carefulFor] requests after a batch of
 //     several quick ones together exceeded a threshold.
 //
+// Time in which a command waits, for a source, the end of a pause or another
+// client, is not its own and is left out, as in Redis; the sources have
+// histograms of theirs.
+//
 // A batch of one quick command is its command's time, so a slow one is logged
 // at once; of a slow pipeline no single command can be accused the first time,
 // it is counted in slow batches, and from then on each is timed.
@@ -32,9 +36,11 @@ const carefulFor = 1024
 // localStats are the counts of one client's batch.
 type localStats struct {
 	start time.Duration // of the batch, or of the part of it not flushed yet
-	timed time.Duration // part of it that was measured by itself
-	runs  [4]run        // quick commands not counted elsewhere yet
-	used  int           // of runs
+	timed time.Duration // part of it that was measured by itself, or waited
+	// waited is how long the client has waited in all its life.
+	waited time.Duration
+	runs   [4]run // quick commands not counted elsewhere yet
+	used   int    // of runs
 
 	untilSample int
 	random      uint64
@@ -55,6 +61,12 @@ func (l *localStats) init() {
 
 func (l *localStats) begin(now time.Duration) {
 	l.start, l.timed, l.used = now, 0, 0
+}
+
+// wait notes that the client has waited.
+func (l *localStats) wait(d time.Duration) {
+	l.waited += d
+	l.timed += d
 }
 
 // sample reports whether the next request is one of the sample.

@@ -200,3 +200,20 @@ func TestHistogram(t *testing.T) {
 		}
 	}
 }
+
+// Waiting for others is not the command's own time.
+func TestWaitingIsNotSlow(t *testing.T) {
+	r := rows{wait: make(chan struct{})}
+	r.values.Store("1", "one")
+	w := newSourced(t, &r)
+	w.now.Store(time.Now().UnixMilli())
+	c := w.connect("2")
+	c.do("CONFIG SET slowlog-log-slower-than 10000")
+	time.AfterFunc(30*time.Millisecond, func() { close(r.wait) })
+	c.expect(step{"GET row:1", "$3 one"}, step{"WAIT 1 20", ":0"}, step{"SLOWLOG LEN", ":0"}, step{"DEBUG SLEEP 0.02", "+OK"}, step{"SLOWLOG LEN", ":1"})
+	for _, s := range w.x.Snapshot().Commands {
+		if (s.Name == "get" || s.Name == "wait") && s.Time > 10*time.Millisecond {
+			t.Errorf("%s: %v", s.Name, s.Time)
+		}
+	}
+}

@@ -54,6 +54,14 @@ const (
 	waitGone                      // the client is gone
 )
 
+// waitFor is block for what is not the command's own time.
+func (s *Session) waitFor(x *Executor, ready <-chan struct{}, d time.Duration, unblockable bool) waitResult {
+	begun := x.clock.monotonic()
+	result := s.block(x, ready, d, unblockable)
+	s.local.wait(x.clock.monotonic() - begun)
+	return result
+}
+
 // block waits until ready is closed, d has passed (zero: for ever), the client
 // is unblocked (when others may do so) or gone.
 //
