@@ -60,7 +60,7 @@ func (s source) value() string {
 func (s source) offset() string {
 	switch s.IntN(12) {
 	case 0:
-		return s.pick("4294967295", "4294967296", "536870912", "-1", "x", "9223372036854775807")
+		return s.pick("4294967296", "536870912", "-1", "x", "9223372036854775807")
 	}
 	return strconv.Itoa(s.IntN(90))
 }

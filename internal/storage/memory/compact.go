@@ -1,19 +1,49 @@
 package memory
 
+// A segment is worth emptying from an eighth of holes on: then a byte that is
+// given back costs at most eight that are copied.
+const worthEmptying = 8
+
+// maxPayback bounds the blocks that one write moves to pay back what exceeds
+// the limit: about 100 us of work.
+const maxPayback = 1024
+
 // maintain does a small piece of what is due: moving on the emptying of a
 // segment, and paying back what exceeds the limit. It runs at the end of every
 // write, so its work is bounded.
 func (s *shard) maintain() {
-	over := s.store.over()
-	if over {
-		for range 4 {
-			if s.holeUnits > 2*segmentUnits || s.evict() == 0 {
+	if s.store.over() {
+		s.payBack()
+		return
+	}
+	if s.arena.victim >= 0 || s.sparse(worthEmptying) {
+		s.empty(64)
+	}
+}
+
+// sparse reports whether holes make up one part in share of the segments.
+func (s *shard) sparse(share uint64) bool {
+	return s.holeUnits > s.liveUnits/share+2*segmentUnits
+}
+
+// payBack evicts until there are holes enough to be joined into segments, and
+// joins them, until the limit is kept or the bound of one write is reached.
+func (s *shard) payBack() {
+	if s.runs.kept > 0 {
+		s.runs.purge(&s.region, 0)
+		s.count()
+	}
+	for moved := 0; moved < maxPayback && s.store.over(); moved += 64 {
+		for range 64 {
+			if s.sparse(worthEmptying) || s.evict() == 0 {
 				break
 			}
 		}
-	}
-	if s.arena.victim >= 0 || over || s.holeUnits > s.liveUnits/8+2*segmentUnits {
+		before := s.stats.moved
 		s.empty(64)
+		if s.arena.victim < 0 && s.stats.moved == before && !s.sparse(worthEmptying) {
+			return
+		}
 	}
 }
 

@@ -196,6 +196,20 @@ func (x *index) begin(n uint64) {
 	}
 }
 
+// settle moves a change of size on without a change of entries and reports
+// whether there was one.
+func (x *index) settle() bool {
+	if x.old.n == 0 {
+		if x.n <= indexStart || x.count >= x.n*2/5 {
+			return false
+		}
+		x.shrink()
+		return true
+	}
+	x.move(1 << 12)
+	return true
+}
+
 func (x *index) finishMove() {
 	for x.old.n != 0 {
 		x.move(1 << 20)

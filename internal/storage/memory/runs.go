@@ -13,6 +13,7 @@ type runs struct {
 	clean []extent         // free and given back
 	held  uint64           // pages handed out
 	kept  uint64           // pages in dirty
+	idle  uint64           // least value of kept since the last purgeIdle
 	pins  map[Ref]int      // readers that send a run's bytes
 	dead  map[Ref]struct{} // freed while pinned
 }
@@ -41,6 +42,7 @@ func (s *runs) take(region *offheap.Region, size uint64) (Ref, error) {
 	switch {
 	case ok:
 		s.kept -= n
+		s.idle = min(s.idle, s.kept)
 	default:
 		if from, ok = takeExtent(&s.clean, n); ok {
 			break
@@ -87,6 +89,7 @@ func (s *runs) purge(region *offheap.Region, keep uint64) {
 		s.dirty = s.dirty[1:]
 		region.Decommit(segmentSpace+x.from*offheap.PageSize, x.n*offheap.PageSize)
 		s.kept -= x.n
+		s.idle = min(s.idle, s.kept)
 		s.clean = joinExtent(s.clean, x)
 	}
 	// What ends at the top is as if it had never been used.
@@ -98,6 +101,13 @@ func (s *runs) purge(region *offheap.Region, keep uint64) {
 			i = -1
 		}
 	}
+}
+
+// purgeIdle gives back the pages that nobody has needed since it was called
+// last.
+func (s *runs) purgeIdle(region *offheap.Region) {
+	s.purge(region, s.kept-s.idle)
+	s.idle = s.kept
 }
 
 func (s *runs) pin(r Ref) { s.pins[r]++ }

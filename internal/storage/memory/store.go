@@ -264,8 +264,13 @@ func (s *Store) Tick(now int64, purge bool) {
 		}
 		sh.mu.Lock()
 		sh.maintain()
+		for _, k := range sh.spaces {
+			if k != nil && k.index.settle() {
+				sh.count()
+			}
+		}
 		if purge && sh.runs.kept > 0 {
-			sh.runs.purge(&sh.region, sh.runs.kept/2)
+			sh.runs.purgeIdle(&sh.region)
 			sh.count()
 		}
 		sh.unlock()
