@@ -1,6 +1,10 @@
 package command
 
-import "math"
+import (
+	"math"
+
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
 
 // bitfieldOp is one operation of BITFIELD.
 type bitfieldOp struct {
@@ -151,58 +155,77 @@ func bytesWritten(ops []bitfieldOp) (n int) {
 func (c *Context) bitfield(ops []bitfieldOp) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
-	need := bytesWritten(ops)
-	var value []byte
-	if need == 0 {
-		if e, found := c.Lookup(&h); found {
-			value = e.Value()
-		}
-	} else if e, found := h.Find(); found {
-		value = e.Value()
-	}
-	grows := need > len(value)
-	writable := false
-	makeWritable := func() {
-		if writable {
-			return
-		}
-		_, found := h.Peek()
-		value = h.Resize(max(need, len(value)))
-		writable = true
-		if !found {
-			c.notifyNew(&h)
-		}
-	}
-	if grows {
-		makeWritable()
-	}
-	changed := false
+	edit := fieldEdit{c: c, h: &h, need: bytesWritten(ops)}
+	edit.open()
 	c.Out.Array(len(ops))
 	for i := range ops {
-		op := &ops[i]
-		old := op.field.read(value)
-		if op.verb == fieldGet {
-			c.Out.Int(old)
-			continue
-		}
-		next, ok := op.next(old)
-		if !ok {
-			c.Out.Null()
-			continue
-		}
-		if next != old {
-			makeWritable()
-			op.field.write(value, next)
-		}
-		changed = changed || grows || next != old
-		if op.verb == fieldSet {
-			next = old
-		}
-		c.Out.Int(next)
+		edit.run(&ops[i])
 	}
-	if changed {
+	if edit.changed {
 		c.Notify(NotifyString, "setbit", h.DB(), h.Key())
 	}
+}
+
+// fieldEdit is a BITFIELD under way.
+type fieldEdit struct {
+	c        *Context
+	h        *memory.Handle
+	need     int // bytes the value must have for what is to be written, 0 when nothing is
+	value    []byte
+	grown    bool
+	writable bool // value may be written
+	changed  bool
+}
+
+// open finds the value. Only a request that writes nothing is a read for which
+// a source may be asked.
+func (f *fieldEdit) open() {
+	find := f.h.Find
+	if f.need == 0 {
+		find = func() (memory.Entry, bool) { return f.c.Lookup(f.h) }
+	}
+	e, found := find()
+	if found {
+		f.value = e.Value()
+	}
+	if f.need > len(f.value) {
+		f.grown = true
+		f.write()
+		if !found {
+			f.c.notifyNew(f.h)
+		}
+	}
+}
+
+// write makes the value writable.
+func (f *fieldEdit) write() {
+	if !f.writable {
+		f.value = f.h.Resize(max(f.need, len(f.value)))
+		f.writable = true
+	}
+}
+
+// run does one operation and answers it.
+func (f *fieldEdit) run(op *bitfieldOp) {
+	old := op.field.read(f.value)
+	if op.verb == fieldGet {
+		f.c.Out.Int(old)
+		return
+	}
+	next, ok := op.next(old)
+	if !ok {
+		f.c.Out.Null()
+		return
+	}
+	if next != old {
+		f.write()
+		op.field.write(f.value, next)
+	}
+	f.changed = f.changed || f.grown || next != old
+	if op.verb == fieldSet {
+		next = old
+	}
+	f.c.Out.Int(next)
 }
 
 // next returns what the operation makes of the number in its field; ok is

@@ -106,7 +106,7 @@ func parseDump(payload []byte, limit int) (value []byte, refusal string) {
 		return nil, errDumpType
 	}
 	r := rdbReader{rest: body[1:]}
-	value = r.string(limit)
+	value = r.text(limit)
 	if r.broken {
 		return nil, errDumpFormat
 	}
@@ -130,8 +130,8 @@ func (r *rdbReader) take(n uint64) []byte {
 	return b
 }
 
-// byte takes one byte.
-func (r *rdbReader) byte() byte {
+// one takes a byte.
+func (r *rdbReader) one() byte {
 	if b := r.take(1); b != nil {
 		return b[0]
 	}
@@ -140,13 +140,13 @@ func (r *rdbReader) byte() byte {
 
 // length takes a length, or the kind of an encoding.
 func (r *rdbReader) length() (n uint64, encoded bool) {
-	head := r.byte()
+	head := r.one()
 	low := uint64(head & 0x3f)
 	switch head >> 6 {
 	case rdbLen6:
 		return low, false
 	case rdbLen14:
-		return low<<8 | uint64(r.byte()), false
+		return low<<8 | uint64(r.one()), false
 	case rdbEncoded:
 		return low, true
 	}
@@ -164,13 +164,14 @@ func (r *rdbReader) length() (n uint64, encoded bool) {
 	return 0, false
 }
 
-func (r *rdbReader) string(limit int) []byte {
+// text takes a string of at most limit bytes.
+func (r *rdbReader) text(limit int) []byte {
 	n, encoded := r.length()
 	switch {
 	case !encoded && n <= uint64(limit):
 		return r.take(n)
 	case encoded && n == rdbInt8:
-		return strconv.AppendInt(nil, int64(int8(r.byte())), 10)
+		return strconv.AppendInt(nil, int64(int8(r.one())), 10)
 	case encoded && n == rdbInt16:
 		if b := r.take(2); b != nil {
 			return strconv.AppendInt(nil, int64(int16(binary.LittleEndian.Uint16(b))), 10)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"strconv"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
@@ -29,7 +28,7 @@ func runScan(c *Context) {
 		c.Error("ERR invalid cursor")
 		return
 	}
-	count, pattern, any := int64(10), []byte("*"), true
+	count, pattern, listed := int64(10), []byte("*"), true
 	for i := 2; i < len(c.Args); i += 2 {
 		if i+1 == len(c.Args) {
 			c.Error(errSyntax)
@@ -47,14 +46,14 @@ func runScan(c *Context) {
 		case equalFold(word, "match"):
 			pattern = c.Args[i+1]
 		case equalFold(word, "type"):
-			any = equalFold(c.Args[i+1], typeString)
+			listed = equalFold(c.Args[i+1], typeString)
 		default:
 			c.Error(errSyntax)
 			return
 		}
 	}
 	list := c.listKeys(pattern)
-	list.none = !any
+	list.none = !listed
 	for done := false; !done; done = count <= 0 || cursor == 0 {
 		cursor = list.scan(cursor, int(min(count, scanBatch)))
 		count -= scanBatch
@@ -73,7 +72,7 @@ func parseCursor(text []byte) (cursor uint64, ok bool) {
 		digits = digits[1:]
 	}
 	cursor, err := strconv.ParseUint(string(digits), 10, 64)
-	if err != nil && (errors.Is(err, strconv.ErrRange) || errors.Is(err, strconv.ErrSyntax)) {
+	if err != nil {
 		return 0, false
 	}
 	if text[0] == '-' {
