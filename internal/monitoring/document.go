@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/monitoring/bigkeys"
 	"github.com/larder-cache/larder/internal/monitoring/status"
 	"github.com/larder-cache/larder/internal/source"
 )
@@ -259,10 +260,19 @@ func (m *Monitor) hotKeys(n int) []status.HotKey {
 	return list
 }
 
-func (m *Monitor) bigKeys(n int) []status.BigKey {
+func (m *Monitor) bigKeys(n int) []status.BigKey { return remarkable(m.big.Report(n).Largest) }
+
+// bigFrom is how many bytes an entry takes before it is called big.
+const bigFrom = 1 << 10
+
+// remarkable returns those of the largest entries, the largest first, that are
+// big at all.
+func remarkable(largest []bigkeys.Entry) []status.BigKey {
 	list := []status.BigKey{}
-	for _, e := range m.big.Report(n).Largest {
-		list = append(list, status.BigKey{DB: e.DB, Key: printable(e.Key), Bytes: e.Bytes})
+	for _, e := range largest {
+		if e.Bytes >= bigFrom {
+			list = append(list, status.BigKey{DB: e.DB, Key: printable(e.Key), Bytes: e.Bytes})
+		}
 	}
 	return list
 }

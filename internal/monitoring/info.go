@@ -44,8 +44,8 @@ func (m *Monitor) bigSection() command.Section {
 	for i, n := range r.Counts {
 		add("entries_of_"+sizeClass(r.Bounds, i)+"_bytes", strconv.FormatUint(n, 10))
 	}
-	for i, e := range r.Largest {
-		add(fmt.Sprintf("bigkey_%d", i), fmt.Sprintf("db=%d,bytes=%d,key=%s", e.DB, e.Bytes, printable(e.Key)))
+	for i, e := range remarkable(r.Largest) {
+		add(fmt.Sprintf("bigkey_%d", i), fmt.Sprintf("db=%d,bytes=%d,key=%s", e.DB, e.Bytes, e.Key))
 	}
 	return s
 }

@@ -111,9 +111,10 @@ func (m *Monitor) run() {
 		select {
 		case <-m.stop:
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
 			m.cfg.HotKeys.Pace()
-			m.sample(now)
+			// Not the time of the tick: on a busy machine it is long ago.
+			m.sample(time.Now())
 		}
 	}
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"maps"
-	"net"
 	"slices"
 	"sync"
 
@@ -78,12 +77,12 @@ func (w *watch) stop(ctx context.Context) (err error) {
 	return err
 }
 
-// HTTPAddr returns the address HTTP is served on, nil for none.
-func (n *Node) HTTPAddr() net.Addr {
+// HTTPAddr returns the address HTTP is served on, "host:port", empty for none.
+func (n *Node) HTTPAddr() string {
 	if n.watch.http == nil {
-		return nil
+		return ""
 	}
-	return n.watch.http.Addr()
+	return n.watch.http.Addr().String()
 }
 
 func (n *Node) addresses() []string {

@@ -27,7 +27,7 @@ const (
 	tick           = 100 * time.Millisecond
 	// rest is the time from the start of one pass to that of the next, when
 	// the pass takes less.
-	rest = 10 * time.Second
+	rest = 3 * time.Second
 	// kept is how many of the largest entries a pass remembers.
 	kept = 64
 	// maxShownKey is how many bytes of a key are remembered.
