@@ -22,9 +22,9 @@ type Cache struct {
 // Misses is the outcome of a run.
 type Misses struct {
 	// Objects is the number of requests not served from the cache.
-	Objects int
+	Objects int `json:"objects"`
 	// Bytes is the sum of the sizes of those; zero unless the run was sized.
-	Bytes uint64
+	Bytes uint64 `json:"bytes,omitempty"`
 }
 
 // Run replays t on a cache under the named policy. A missed object that fits
