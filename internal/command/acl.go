@@ -43,9 +43,9 @@ func categoryByName(word []byte) (Category, bool) {
 	return 0, false
 }
 
-func runAclWhoami(c *Context) { c.Out.BulkString(c.Session.User) }
+func runACLWhoami(c *Context) { c.Out.BulkString(c.Session.User) }
 
-func runAclUsers(c *Context) {
+func runACLUsers(c *Context) {
 	c.Out.Array(1)
 	c.Out.BulkString(defaultUser)
 }
@@ -60,7 +60,7 @@ func (x *Executor) passwordHash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-func runAclList(c *Context) {
+func runACLList(c *Context) {
 	password := "nopass"
 	if hash := c.Exec.passwordHash(); hash != "" {
 		password = "#" + hash
@@ -69,7 +69,7 @@ func runAclList(c *Context) {
 	c.Out.BulkString("user default on " + password + " sanitize-payload ~* &* +@all")
 }
 
-func runAclGetuser(c *Context) {
+func runACLGetuser(c *Context) {
 	if string(c.Args[2]) != defaultUser {
 		c.Out.Null()
 		return
@@ -101,7 +101,7 @@ func runAclGetuser(c *Context) {
 	c.Out.Array(0)
 }
 
-func runAclCat(c *Context) {
+func runACLCat(c *Context) {
 	if len(c.Args) > 3 {
 		c.subcommandSyntax()
 		return
@@ -130,8 +130,8 @@ func runAclCat(c *Context) {
 	}
 }
 
-// runAclGenpass returns random bits in hexadecimal, 256 unless told otherwise.
-func runAclGenpass(c *Context) {
+// runACLGenpass returns random bits in hexadecimal, 256 unless told otherwise.
+func runACLGenpass(c *Context) {
 	bits := int64(256)
 	if len(c.Args) > 3 {
 		c.subcommandSyntax()
@@ -150,7 +150,7 @@ func runAclGenpass(c *Context) {
 	c.Out.BulkString(randomHex(int((bits + 3) / 4)))
 }
 
-func runAclHelp(c *Context) {
+func runACLHelp(c *Context) {
 	c.help("ACL",
 		"CAT [<category>]",
 		"    List the categories of commands, or the commands of one.",

@@ -24,7 +24,7 @@ func (s *Session) rename(name string) {
 	s.mu.Unlock()
 }
 
-func runClientId(c *Context) { c.Out.Int(c.Session.ID) }
+func runClientID(c *Context) { c.Out.Int(c.Session.ID) }
 
 func runClientGetname(c *Context) {
 	c.Session.mu.Lock()

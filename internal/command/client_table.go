@@ -41,7 +41,7 @@ var clientTable = []*Command{
 				Name: "id", Arity: 2, Flags: NoScript | Loading | Stale, Category: CatConnection,
 				Group: "connection", Since: "5.0.0", Cost: "O(1)",
 				Summary: "Returns the id of the connection.",
-				Run:     runClientId,
+				Run:     runClientID,
 			},
 			{
 				Name: "info", Arity: 2, Flags: NoScript | Loading | Stale, Category: CatConnection,

@@ -1,7 +1,5 @@
 package command
 
-import "strings"
-
 var flagNames = []struct {
 	flag Flags
 	name string
@@ -275,9 +273,4 @@ func runCommandHelp(c *Context) {
 		"    Describe these commands, or all.",
 		"LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)]",
 		"    List the names of commands.")
-}
-
-// upperName returns the name in the way people write it: "CONFIG GET".
-func (c *Command) upperName() string {
-	return strings.ToUpper(strings.ReplaceAll(c.full, "|", " "))
 }

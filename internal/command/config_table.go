@@ -63,7 +63,7 @@ var configTable = []*Command{
 				Args: []Arg{
 					{Name: "category", Type: "string", Optional: true},
 				},
-				Run: runAclCat,
+				Run: runACLCat,
 			},
 			{
 				Name: "genpass", Arity: -2, Flags: NoScript | Loading | Stale,
@@ -72,7 +72,7 @@ var configTable = []*Command{
 				Args: []Arg{
 					{Name: "bits", Type: "integer", Optional: true},
 				},
-				Run: runAclGenpass,
+				Run: runACLGenpass,
 			},
 			{
 				Name: "getuser", Arity: 3, Flags: Admin | NoScript | Loading | Stale,
@@ -81,31 +81,31 @@ var configTable = []*Command{
 				Args: []Arg{
 					{Name: "username", Type: "string"},
 				},
-				Run: runAclGetuser,
+				Run: runACLGetuser,
 			},
 			{
 				Name: "help", Arity: 2, Flags: Loading | Stale,
 				Group: "server", Since: "6.0.0", Cost: "O(1)",
 				Summary: "Lists the subcommands.",
-				Run:     runAclHelp,
+				Run:     runACLHelp,
 			},
 			{
 				Name: "list", Arity: 2, Flags: Admin | NoScript | Loading | Stale,
 				Group: "server", Since: "6.0.0", Cost: "O(N)",
 				Summary: "Lists the rules of all users.",
-				Run:     runAclList,
+				Run:     runACLList,
 			},
 			{
 				Name: "users", Arity: 2, Flags: Admin | NoScript | Loading | Stale,
 				Group: "server", Since: "6.0.0", Cost: "O(N)",
 				Summary: "Lists the names of all users.",
-				Run:     runAclUsers,
+				Run:     runACLUsers,
 			},
 			{
 				Name: "whoami", Arity: 2, Flags: NoScript | Loading | Stale,
 				Group: "server", Since: "6.0.0", Cost: "O(1)",
 				Summary: "Returns the name of the user of this connection.",
-				Run:     runAclWhoami,
+				Run:     runACLWhoami,
 			},
 		},
 	},

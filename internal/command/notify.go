@@ -98,7 +98,7 @@ func (c *Context) Notify(class NotifyClass, event string, db int, key []byte) {
 }
 
 func (x *Executor) notify(class NotifyClass, event string, db int, key []byte) {
-	if !x.notifier.wants(class) {
+	if !x.notifier.wants(class) || x.pubsub.total.Load() == 0 {
 		return
 	}
 	on := NotifyClass(x.notifier.classes.Load())

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -126,7 +125,7 @@ func (p *Parameters) Set(changes []Parameter) error {
 			return refused(row.name, err)
 		}
 		if row.fixed != "" && values[i] != p.valueLocked(row, p.x.Options()) {
-			return refused(row.name, errors.New(row.fixed))
+			return refused(row.name, refusal(row.fixed))
 		}
 	}
 	if err := p.apply(rows, values); err != nil {
@@ -154,11 +153,11 @@ func (p *Parameters) rows(changes []Parameter) ([]*parameter, error) {
 		row := p.byName[strings.ToLower(change.Name)]
 		switch {
 		case row == nil:
-			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", change.Name)
+			return nil, refusal(fmt.Sprintf("Unknown option or number of arguments for CONFIG SET - '%s'", change.Name))
 		case row.fixed == immutable:
-			return nil, refused(change.Name, errors.New(immutable))
+			return nil, refused(change.Name, refusal(immutable))
 		case slices.Contains(rows, row):
-			return nil, refused(change.Name, errors.New("duplicate parameter"))
+			return nil, refused(change.Name, refusal("duplicate parameter"))
 		}
 		rows = append(rows, row)
 	}
@@ -189,19 +188,19 @@ func (p *Parameters) apply(rows []*parameter, values []string) error {
 }
 
 func refused(name string, reason error) error {
-	return fmt.Errorf("CONFIG SET failed (possibly related to argument '%s') - %w", name, reason)
+	return refusal(fmt.Sprintf("CONFIG SET failed (possibly related to argument '%s') - %v", name, reason))
 }
 
 // Rewrite implements [Settings].
 func (p *Parameters) Rewrite() error {
 	if p.x.server.Load().ConfigFile == "" || p.x.hooks.Rewrite == nil {
-		return errors.New("The server is running without a config file")
+		return refusal("The server is running without a config file")
 	}
 	p.mu.Lock()
 	changed := maps.Clone(p.changed)
 	p.mu.Unlock()
 	if err := p.x.hooks.Rewrite(changed); err != nil {
-		return fmt.Errorf("Rewriting config file: %w", err)
+		return refusal(fmt.Sprintf("Rewriting config file: %v", err))
 	}
 	return nil
 }

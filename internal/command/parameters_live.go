@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"math"
 	"os"
 	"strconv"
@@ -139,7 +138,7 @@ var liveParameters = []parameter{
 		set: func(d *draft, s string) error {
 			classes, ok := ParseNotifyClasses(s)
 			if !ok {
-				return errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+				return refusal("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
 			}
 			d.Notify = classes
 			return nil

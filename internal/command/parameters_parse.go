@@ -1,13 +1,19 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// refusal is an error for a client in words of Redis, which begin with a
+// capital where theirs do.
+type refusal string
+
+// Error implements error.
+func (r refusal) Error() string { return string(r) }
 
 // normalize checks a value and returns it as CONFIG GET will show it.
 func (p *parameter) normalize(value string) (string, error) {
@@ -17,16 +23,16 @@ func (p *parameter) normalize(value string) (string, error) {
 		case "yes", "no":
 			return v, nil
 		}
-		return "", errors.New("argument must be 'yes' or 'no'")
+		return "", refusal("argument must be 'yes' or 'no'")
 	case kindWord:
 		if v := strings.ToLower(value); slices.Contains(p.words, v) {
 			return v, nil
 		}
-		return "", errors.New("argument(s) must be one of the following: " + strings.Join(p.words, ", "))
+		return "", refusal("argument(s) must be one of the following: " + strings.Join(p.words, ", "))
 	case kindInteger:
 		v, ok := parseInt([]byte(value))
 		if !ok {
-			return "", errors.New("argument couldn't be parsed into an integer")
+			return "", refusal("argument couldn't be parsed into an integer")
 		}
 		return p.within(v)
 	case kindBytes:
@@ -40,21 +46,21 @@ func (p *parameter) normalizeBytes(value string) (string, error) {
 		return p.within(v)
 	}
 	if !p.percent {
-		return "", errors.New("argument must be a memory value")
+		return "", refusal("argument must be a memory value")
 	}
 	v, ok := parseInt([]byte(strings.TrimSuffix(value, "%")))
 	switch {
 	case !ok || v < 0 || !strings.HasSuffix(value, "%"):
-		return "", errors.New("argument must be a memory or percent value")
+		return "", refusal("argument must be a memory or percent value")
 	case v > 100:
-		return "", errors.New("percentage argument must be less or equal to 100")
+		return "", refusal("percentage argument must be less or equal to 100")
 	}
 	return value, nil
 }
 
 func (p *parameter) within(v int64) (string, error) {
 	if v < p.low || v > p.high {
-		return "", fmt.Errorf("argument must be between %d and %d inclusive", p.low, p.high)
+		return "", refusal(fmt.Sprintf("argument must be between %d and %d inclusive", p.low, p.high))
 	}
 	return strconv.FormatInt(v, 10), nil
 }
@@ -81,19 +87,19 @@ func ParseBytes(s string) (int64, bool) {
 func parseOutputLimits(value string, limits *[3]OutputLimit) error {
 	words := strings.Fields(value)
 	if len(words)%4 != 0 {
-		return errors.New("Wrong number of arguments in buffer limit configuration.")
+		return refusal("Wrong number of arguments in buffer limit configuration.")
 	}
 	changed := *limits
 	for i := 0; i < len(words); i += 4 {
 		class, ok := clientTypeByName([]byte(words[i]))
 		if !ok || class == typeMaster {
-			return errors.New("Invalid client class specified in buffer limit configuration.")
+			return refusal("Invalid client class specified in buffer limit configuration.")
 		}
 		hard, ok1 := ParseBytes(words[i+1])
 		soft, ok2 := ParseBytes(words[i+2])
 		seconds, err := strconv.ParseInt(words[i+3], 10, 32)
 		if !ok1 || !ok2 || err != nil || seconds < 0 {
-			return errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+			return refusal("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
 		}
 		changed[class] = OutputLimit{Hard: int(hard), Soft: int(soft), SoftFor: asSeconds(seconds)}
 	}
@@ -117,9 +123,9 @@ func parsePercentiles(value string) ([]float64, error) {
 		v, err := strconv.ParseFloat(word, 64)
 		switch {
 		case err != nil || math.IsNaN(v):
-			return nil, errors.New("Invalid latency-tracking-info-percentiles parameters")
+			return nil, refusal("Invalid latency-tracking-info-percentiles parameters")
 		case v < 0 || v > 100:
-			return nil, errors.New("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+			return nil, refusal("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
 		}
 		list = append(list, v)
 	}

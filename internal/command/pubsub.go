@@ -3,6 +3,7 @@ package command
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/larder-cache/larder/internal/resp"
 )
@@ -12,6 +13,8 @@ import (
 // Its lock is the last one taken: messages are published with keys locked
 // (keyspace events), and [Link.Push], called under it, never blocks.
 type pubsub struct {
+	total atomic.Int64 // subscriptions of all clients: zero, nobody listens
+
 	mu       sync.RWMutex
 	channels subscribers // GUARDED_BY(mu), as the next ones
 	shards   subscribers
@@ -60,6 +63,9 @@ func (p *pubsub) subscribe(s *Session, kind subscriptionKind, name string) {
 	if *own == nil {
 		*own = map[string]struct{}{}
 	}
+	if _, known := (*own)[name]; !known {
+		p.total.Add(1)
+	}
 	(*own)[name] = struct{}{}
 	if all[name] == nil {
 		all[name] = map[*Session]struct{}{}
@@ -80,6 +86,7 @@ func (p *pubsub) unsubscribeLocked(s *Session, kind subscriptionKind, name strin
 	if _, ok := (*own)[name]; !ok {
 		return
 	}
+	p.total.Add(-1)
 	delete(*own, name)
 	if delete(all[name], s); len(all[name]) == 0 {
 		delete(all, name)
@@ -128,6 +135,9 @@ func (p *pubsub) removeAll(s *Session) {
 // publish sends a message to the subscribers of a channel and of the patterns
 // it matches, and returns how many have got it.
 func (p *pubsub) publish(channel, message []byte) (receivers int) {
+	if p.total.Load() == 0 {
+		return 0
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if list := p.channels[string(channel)]; len(list) != 0 {

@@ -49,6 +49,9 @@ func TestPublish(t *testing.T) {
 	}
 	w.x.EndSession(three.s)
 	other.expect(step{"PUBLISH a hi", ":0"}, step{"PUBSUB CHANNELS", "*0"})
+	if got := w.x.pubsub.total.Load(); got != 0 {
+		t.Errorf("%d subscriptions left", got)
+	}
 }
 
 func TestKeyspaceEvents(t *testing.T) {

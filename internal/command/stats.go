@@ -166,7 +166,7 @@ func (x *Executor) finish(s *Session, cmd *Command, d time.Duration, timed bool)
 	if o.LatencyTracking {
 		weight := uint64(1)
 		if !timed {
-			weight = uint64(math.Round(1 / min(1, o.LatencySample)))
+			weight = uint64(math.Round(1 / min(1, max(o.LatencySample, 1e-6))))
 		}
 		x.stats.histogram(cmd).record(d, weight)
 	}
