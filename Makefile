@@ -1,0 +1,57 @@
+# `make help` lists what there is to do.
+
+GO       ?= go
+DB       ?= sqlite
+FUZZTIME ?= 10s
+BIN      := bin/larder
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+DATE    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check fmt vet staticcheck tidy fuzz bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/larder
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/larder
+
+demo: build ## watch larder at work; DB=postgres, DURATION=30s, ARGS='--rate 5000'
+	@if [ '$(DB)' = postgres ]; then scripts/install-test-deps.sh postgres; fi
+	@exec $(BIN) demo --db '$(DB)' $(if $(DURATION),--duration '$(DURATION)') $(ARGS)
+
+test: ## install what the tests need, run all tests, then again with the race detector
+	scripts/install-test-deps.sh redis memcached postgres node
+	LARDER_TEST_COMPLETE=1 $(GO) test ./...
+	LARDER_TEST_COMPLETE=1 $(GO) test -race ./...
+
+check: fmt vet staticcheck tidy ## gofmt, vet (also for darwin), staticcheck, tidy, rules of the tree
+	$(GO) test ./internal/lint
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
+	if [ -n "$$out" ]; then echo "not formatted; run gofmt -w on:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+
+staticcheck:
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+# -e: a test dependency of a dependency that cannot be had is no fault of ours.
+tidy:
+	$(GO) mod tidy -e -diff
+
+fuzz: ## run every fuzz test for FUZZTIME (10s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## compare with the peers on this machine; VALKEY=, POGOCACHE= name their binaries; ARGS
+	scripts/install-test-deps.sh redis memcached
+	$(GO) run ./bench/compare $(ARGS)
+
+clean: ## remove what was built
+	rm -rf bin tests/clients/node_modules
