@@ -259,10 +259,6 @@ func (p *Parser) Provide(data []byte) {
 	}
 }
 
-// Pending tells whether a request has begun to arrive and is not complete. It
-// is false as long as the line with the number of arguments is incomplete.
-func (p *Parser) Pending() bool { return p.left != 0 }
-
 // count parses the line "*<arguments>\r\n" that begins a request.
 func (p *Parser) count(buf []byte) (count, next int, err error) {
 	count, next, err = p.header(buf, 0, "mbulk", "multibulk")

@@ -23,7 +23,7 @@ type goConn struct {
 	nc      net.Conn
 	raw     syscall.RawConn // nil: output goes through nc alone
 	number  int
-	heard   int64  // when the client was heard last, Server.now; only with an idle time-out
+	heard   int64  // when something was read or sent last, Server.now; only with an idle time-out
 	buf     []byte // read into
 	filled  bool   // the last read filled it
 	backlog backlog
@@ -131,6 +131,9 @@ func (c *goConn) sendOn(fd uintptr) bool {
 		if n > 0 {
 			c.counts.bytesOut.Add(uint64(n))
 			out.Sent(n)
+			if c.limits.IdleTimeout > 0 {
+				c.heard = c.srv.now()
+			}
 		}
 	}
 	return true

@@ -126,10 +126,21 @@ func TestIdleTimeout(t *testing.T) {
 	inModes(t, func(t *testing.T, h *harness) {
 		h.toy.limit(func(l *command.Limits) { l.IdleTimeout = 300 * time.Millisecond })
 		h.start()
-		c := h.dial()
+		c, told := h.dial(), h.dial()
+		told.send(request("PING"))
+		told.expect("+PONG\r\n")
 		c.send(request("PING"))
 		c.expect("+PONG\r\n")
-		c.expectEnd()
+		c.Close()
+		h.closed(server.ClosedByClient, 1)
+		link := h.toy.link()
+		// Who is told something is not idle.
+		for range 20 {
+			<-time.After(40 * time.Millisecond)
+			link.Push([]byte("+news\r\n"))
+			told.expect("+news\r\n")
+		}
+		told.expectEnd()
 		h.closed(server.ClosedIdle, 1)
 	})
 }
