@@ -208,7 +208,7 @@ func (c *Cache) load(ctx context.Context, m missed) error {
 
 // claim takes a fill token for a key, unless a fresh answer is there.
 func (c *Cache) claim(key []byte) (token uint64, have bool) {
-	now := time.Now().UnixMilli()
+	now := c.store.Now()
 	h := c.store.Lock(0, key, now)
 	defer h.Release()
 	if e, ok := h.PeekAny(); ok && c.isFresh(e, key, now) {
@@ -219,7 +219,7 @@ func (c *Cache) claim(key []byte) (token uint64, have bool) {
 
 // token takes a fill token for a key.
 func (c *Cache) token(key []byte) uint64 {
-	h := c.store.Lock(0, key, time.Now().UnixMilli())
+	h := c.store.Lock(0, key, c.store.Now())
 	defer h.Release()
 	return h.Watch()
 }
@@ -239,7 +239,7 @@ func (c *Cache) fillWith(n *Namespace, key []byte, token uint64) source.Fill {
 
 // holds reports whether the engine has an answer for a key.
 func (c *Cache) holds(key []byte) bool {
-	h := c.store.Lock(0, key, time.Now().UnixMilli())
+	h := c.store.Lock(0, key, c.store.Now())
 	defer h.Release()
 	_, ok := h.PeekAny()
 	return ok
@@ -248,7 +248,7 @@ func (c *Cache) holds(key []byte) bool {
 // fill stores what a source returned, unless the key was written since the
 // token was taken.
 func (c *Cache) fill(n *Namespace, key []byte, token uint64, v source.Value, err error) {
-	now := time.Now().UnixMilli()
+	now := c.store.Now()
 	notFound := errors.Is(err, source.ErrNotFound)
 	if err == nil {
 		// A full store that evicts nothing still takes what a client waits
@@ -293,7 +293,7 @@ func (c *Cache) Voided(db int, key []byte) {
 
 // Invalidate removes a key because its row in the source has changed.
 func (c *Cache) Invalidate(key []byte) {
-	h := c.store.Lock(0, key, time.Now().UnixMilli())
+	h := c.store.Lock(0, key, c.store.Now())
 	defer h.Release()
 	h.Delete()
 }

@@ -201,6 +201,9 @@ func (g *Handles) Release() {
 	}
 }
 
+// Now returns the time in Unix milliseconds by the store's clock.
+func (s *Store) Now() int64 { return s.config.Clock() }
+
 // Databases returns the number of databases.
 func (s *Store) Databases() int { return s.config.Databases }
 
