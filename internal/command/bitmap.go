@@ -30,7 +30,7 @@ func runSetbit(c *Context) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
 	var old []byte
-	e, found := h.Find()
+	e, found := h.Peek()
 	if found {
 		old = e.Value()
 	}
@@ -46,6 +46,8 @@ func runSetbit(c *Context) {
 			c.notifyNew(&h)
 		}
 		c.Notify(NotifyString, "setbit", h.DB(), h.Key())
+	} else {
+		h.Touch(e)
 	}
 	c.answerBit(was)
 }

@@ -197,7 +197,7 @@ func runMsetex(c *Context) {
 	c.Args = all
 	defer keys.Release()
 	for i := range pairs {
-		if e, found := keys.At(i).Find(); !cond.holds(e, found) {
+		if e, found := keys.At(i).Peek(); !cond.holds(e, found) {
 			c.Out.Int(0)
 			return
 		}

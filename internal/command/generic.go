@@ -166,7 +166,7 @@ func runCopy(c *Context) {
 		return
 	}
 	from.Touch(e)
-	if _, taken := to.Find(); taken && !replace {
+	if _, taken := to.Peek(); taken && !replace {
 		c.Out.Int(0)
 		return
 	}

@@ -31,7 +31,7 @@ func runDecrby(c *Context) {
 func (c *Context) increment(by int64) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
-	e, found := h.Find()
+	e, found := h.Peek()
 	value, expireAt := int64(0), int64(0)
 	if found {
 		var ok bool
@@ -58,7 +58,7 @@ func (c *Context) increment(by int64) {
 func runIncrbyfloat(c *Context) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
-	e, found := h.Find()
+	e, found := h.Peek()
 	value, expireAt := zeroExtended(), int64(0)
 	if found {
 		var ok bool

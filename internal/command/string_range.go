@@ -19,7 +19,7 @@ func (c *Context) fits(offset int64, n int) bool {
 func runAppend(c *Context) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
-	e, found := h.Find()
+	e, found := h.Peek()
 	if !found {
 		h.Set(c.Args[2], 0)
 		c.notifyNew(&h)
@@ -50,7 +50,7 @@ func runSetrange(c *Context) {
 	h := c.Lock(c.Args[1])
 	defer h.Release()
 	old := 0
-	e, found := h.Find()
+	e, found := h.Peek()
 	if found {
 		old = len(e.Value())
 	}

@@ -6,6 +6,9 @@ import (
 
 // put stores argument i as the value of a locked key. A large argument that
 // was received into engine memory is taken over as it is.
+//
+// Invariant: one command is one use of an entry. Set, Adopt and Resize tell the
+// eviction policy themselves, so a handler that is going to write peeks.
 func (c *Context) put(h *memory.Handle, i int, expireAt int64) {
 	added := c.adds(h)
 	if st := c.staged(i); st != nil {
@@ -97,8 +100,11 @@ func (c *Context) setWithOptions() {
 			c.Out.Null()
 		}
 	}
-	old, found = h.Find()
+	old, found = h.Peek()
 	if !o.condition.holds(old, found) {
+		if found {
+			h.Touch(old)
+		}
 		if !o.get {
 			c.Out.Null()
 		}
