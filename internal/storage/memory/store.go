@@ -238,6 +238,10 @@ func (s *Store) SetActiveExpiry(on bool) { s.lazyOnly.Store(!on) }
 
 const tickInterval = 100 * time.Millisecond
 
+// expireAtOnce bounds the entries removed under one hold of a shard's lock, to
+// some 20 us, so that requests get through while many entries expire.
+const expireAtOnce = 48
+
 // run is the housekeeping: expiry, memory to be given back, the limit.
 func (s *Store) run() {
 	defer s.done.Done()
@@ -262,8 +266,9 @@ func (s *Store) Tick(now int64, purge bool) {
 	for _, sh := range s.shards {
 		for done := !s.expires(); !done; {
 			sh.mu.Lock()
-			done = sh.expireSome(now, 128)
+			done = sh.expireSome(now, expireAtOnce)
 			sh.unlock()
+			runtime.Gosched()
 		}
 		sh.mu.Lock()
 		sh.maintain()
