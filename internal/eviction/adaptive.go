@@ -26,13 +26,13 @@ type adaptive struct {
 // candidate is an entry that may be evicted soon.
 type candidate struct {
 	ref   Ref
-	age   uint32
-	worth float32 // expected uses per access and byte
+	last  Ref     // the time of its last use when it was looked at, as in Node.Prev
+	worth float32 // expected uses per access and byte, then
 }
 
 const (
-	// freshSamples entries are looked at for each victim, and keptCandidates
-	// of the worst are looked at again for the next.
+	// freshSamples entries are looked at for each victim; keptCandidates of
+	// the worst stay for the next.
 	freshSamples   = 16
 	keptCandidates = 16
 	// learnShare: the model is recomputed every 1/learnShare of the number of
@@ -122,23 +122,32 @@ func (p *adaptive) Victim() Ref {
 		p.maybeLearn()
 	}
 	p.gather()
-	if len(p.candidates) == 0 {
-		return 0
+	for {
+		if len(p.candidates) == 0 {
+			p.gather()
+		}
+		i := 0
+		if p.learner == nil || float32(p.roll()>>8) >= p.learner.trust*(1<<24) {
+			i = p.stalest()
+		}
+		c := p.candidates[i]
+		if p.entries.Node(c.ref).Prev == c.last {
+			return c.ref
+		}
+		// It was used since it was looked at.
+		p.candidates = append(p.candidates[:i], p.candidates[i+1:]...)
 	}
-	if p.learner == nil || float32(p.roll()>>8) >= p.learner.trust*(1<<24) {
-		return p.stalest()
-	}
-	return p.candidates[0].ref
 }
 
-// stalest returns the candidate with the largest product of age and size: what
-// LRU would evict if it knew sizes.
-func (p *adaptive) stalest() Ref {
+// stalest returns the position of the candidate with the largest product of age
+// and size: what LRU would evict if it knew sizes.
+func (p *adaptive) stalest() int {
 	var most uint64
-	var stalest Ref
-	for _, c := range p.candidates {
-		if cost := uint64(c.age+1) * uint64(p.entries.Size(c.ref)); cost > most || stalest == 0 {
-			most, stalest = cost, c.ref
+	stalest := 0
+	for i, c := range p.candidates {
+		age := p.clock - uint32(c.last)
+		if cost := uint64(age) * uint64(p.entries.Size(c.ref)); cost > most {
+			most, stalest = cost, i
 		}
 	}
 	return stalest
@@ -182,47 +191,48 @@ func (p *adaptive) maybeLearn() {
 	}
 	p.lastLearned = p.clock
 	p.learner.learn(p.clock, elapsed)
+	p.reconsider()
 }
 
-// gather renews the candidates: those kept from before, at their present age,
-// and a fresh sample.
+// gather draws a fresh sample and puts the worst of it among the candidates.
 func (p *adaptive) gather() {
-	old := p.candidates
-	var kept [keptCandidates + 1]candidate
-	n := copy(kept[:], old)
-	p.candidates = old[:0]
 	if p.candidates == nil {
 		p.candidates = make([]candidate, 0, keptCandidates+1)
-	}
-	for _, c := range kept[:n] {
-		p.consider(c.ref)
 	}
 	for range freshSamples {
 		p.consider(p.population.sample(p.next()))
 	}
 }
 
+// reconsider values the candidates anew after the model was recomputed.
+func (p *adaptive) reconsider() {
+	var old [keptCandidates + 1]candidate
+	n := copy(old[:], p.candidates)
+	p.candidates = p.candidates[:0]
+	for _, c := range old[:n] {
+		p.consider(c.ref)
+	}
+}
+
 // consider puts an entry among the candidates if it is one of the worst.
 func (p *adaptive) consider(r Ref) {
-	if r == 0 {
-		return
-	}
 	n := p.entries.Node(r)
-	c := candidate{ref: r, age: p.clock - uint32(n.Prev)}
+	c := candidate{ref: r, last: n.Prev}
 	if p.learner != nil {
+		age := p.clock - uint32(n.Prev)
 		m := p.learner.model
-		c.worth = m.worth[m.cell(usage(n.Bits), c.age)] / float32(p.entries.Size(r))
+		c.worth = m.worth[m.cell(usage(n.Bits), age)] / float32(p.entries.Size(r))
 	}
 	all := p.candidates
 	i := len(all)
-	for i > 0 && c.worseThan(all[i-1]) {
+	for i > 0 && p.worse(c, all[i-1]) {
 		i--
 	}
 	if i > keptCandidates {
 		return
 	}
-	for _, other := range all {
-		if other.ref == r {
+	for k := range all {
+		if all[k].ref == r {
 			return
 		}
 	}
@@ -234,9 +244,9 @@ func (p *adaptive) consider(r Ref) {
 	p.candidates = all
 }
 
-// worseThan orders candidates: the less worth the worse, then the older.
-func (c candidate) worseThan(d candidate) bool {
-	return c.worth < d.worth || c.worth == d.worth && c.age > d.age
+// worse orders candidates: the less worth the worse, then the older.
+func (p *adaptive) worse(c, d candidate) bool {
+	return c.worth < d.worth || c.worth == d.worth && p.clock-uint32(c.last) > p.clock-uint32(d.last)
 }
 
 // next returns a pseudo-random number (xorshift64*).
