@@ -15,10 +15,6 @@ const (
 	turnBytes = 64 << 10
 	// turnRequests is the most that one turn executes: some 100 us of work.
 	turnRequests = 1024
-	// turnLarge is the most that one turn reads of a large argument.
-	turnLarge = 512 << 10
-	// turnOutput is the output after which a turn ends.
-	turnOutput = 1 << 20
 	// flushBytes is the output from which on a turn writes before its end.
 	flushBytes = 256 << 10
 	// maxAttached is the output, in bytes of values that are pinned in the engine,

@@ -65,8 +65,12 @@ const (
 	noteCut                    // stop at once
 )
 
-// Bounds of one pass.
+// Bounds of the turns of a loop, beside those that all connections have.
 const (
+	// turnLarge is the most that one turn reads of a large argument.
+	turnLarge = 512 << 10
+	// turnOutput is the output after which a turn ends.
+	turnOutput = 1 << 20
 	// polls is how often a loop without events looks again before it sleeps:
 	// often the next request is there already, which saves the sleep.
 	polls = 2
