@@ -154,7 +154,6 @@ func (p *adaptive) stalest() int {
 }
 
 func (p *adaptive) Evicted(r Ref) {
-
 	n := p.entries.Node(r)
 	hash := p.entries.Hash(r)
 	p.ghosts.put(hash, usage(n.Bits), uint32(n.Prev), p.clock)

@@ -169,8 +169,13 @@ func (m *machine) step() {
 		if key, ok := m.anyKey("resized"); ok {
 			r := m.keys[key]
 			before, after := m.heap.sizes[r], rapid.Uint32Range(1, 5000).Draw(m.t, "new size")
-			m.heap.sizes[r] = after
+			// A caller may change what Size returns before or after.
+			early := rapid.Bool().Draw(m.t, "early")
+			if early {
+				m.heap.sizes[r] = after
+			}
 			m.policy.Resize(r, before, after)
+			m.heap.sizes[r] = after
 		}
 	default:
 		if rapid.Bool().Draw(m.t, "decays") {

@@ -8,7 +8,8 @@ import "math/bits"
 // among many small are found at once.
 //
 // Invariant: the node of the entry at position i of its list has Next == i.
-// Invariant: bytes of a list is the sum of its entries' sizes.
+// Invariant: bytes of a list is the sum of its entries' sizes, which are above
+// zero and change only with resized.
 type population struct {
 	entries Entries
 	lists   []roster // by bits.Len32 of the size
@@ -93,8 +94,10 @@ func (p *population) sample(random uint64) Ref {
 	for i := range p.lists {
 		l := &p.lists[i]
 		if at < l.bytes {
-			// The position within the list's bytes is as random as the list.
-			return *l.at(uint32(at * uint64(l.count) / l.bytes))
+			// Where in the list's bytes it fell says which entry.
+			hi, lo := bits.Mul64(at, uint64(l.count))
+			i, _ := bits.Div64(hi, lo, l.bytes)
+			return *l.at(uint32(i))
 		}
 		at -= l.bytes
 	}
