@@ -273,6 +273,20 @@ func (c *Cache) fill(n *Namespace, key []byte, token uint64, v source.Value, err
 	}
 }
 
+// FreshUntil returns when an entry ceases to be what its writer asked for, in
+// Unix milliseconds, 0 for never: its expiry, for a value that came from a
+// source without the time it may be served stale after that.
+func (c *Cache) FreshUntil(h *memory.Handle, e memory.Entry) int64 {
+	at := e.ExpireAt()
+	if c.plain || at == 0 || !e.IsFilled() {
+		return at
+	}
+	if n := match(c.namespaces, h.Key()); n.stale > 0 {
+		return max(at-n.stale.Milliseconds(), 1)
+	}
+	return at
+}
+
 // serveStale reports whether an old value may be served since the source has
 // failed.
 func (c *Cache) serveStale(n *Namespace, key []byte) bool {

@@ -100,7 +100,7 @@ func (c *Context) ttl(base, unit int64) {
 	e, found := c.Exists(&h)
 	at := int64(0)
 	if found {
-		at = e.ExpireAt()
+		at = c.Cache.FreshUntil(&h, e)
 	}
 	h.Release()
 	switch {

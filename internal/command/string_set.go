@@ -167,7 +167,7 @@ func runMset(c *Context) {
 		return
 	}
 	keys := c.lockEvery(1, 2)
-	c.putPairs(&keys)
+	c.putPairs(keys)
 	keys.Release()
 	c.Out.OK()
 }
@@ -185,7 +185,7 @@ func runMsetnx(c *Context) {
 			return
 		}
 	}
-	c.putPairs(&keys)
+	c.putPairs(keys)
 	c.Out.Int(1)
 }
 

@@ -170,12 +170,18 @@ type Handles struct {
 }
 
 // LockAll locks the shards of several keys, which may repeat.
-func (s *Store) LockAll(keys []KeyRef, now int64) Handles {
-	g := Handles{handles: make([]Handle, len(keys)), shards: make([]*shard, 0, len(keys))}
-	for i, k := range keys {
+func (s *Store) LockAll(keys []KeyRef, now int64) (g Handles) {
+	s.LockInto(&g, keys, now)
+	return g
+}
+
+// LockInto is LockAll that uses the memory of g, which has been released.
+func (s *Store) LockInto(g *Handles, keys []KeyRef, now int64) {
+	g.handles, g.shards = g.handles[:0], g.shards[:0]
+	for _, k := range keys {
 		hash := s.hash(k.Key)
 		sh := s.shards[hash>>s.shift]
-		g.handles[i] = Handle{s: sh, db: k.DB, key: k.Key, hash: hash, now: now, shared: true}
+		g.handles = append(g.handles, Handle{s: sh, db: k.DB, key: k.Key, hash: hash, now: now, shared: true})
 		g.shards = append(g.shards, sh)
 	}
 	slices.SortFunc(g.shards, func(a, b *shard) int { return a.number - b.number })
@@ -187,7 +193,6 @@ func (s *Store) LockAll(keys []KeyRef, now int64) Handles {
 		h := &g.handles[i]
 		h.space = h.s.space(h.db)
 	}
-	return g
 }
 
 // At returns the handle of the i-th key. It must not be released alone.
