@@ -12,11 +12,11 @@ import (
 // commandCollector exports what the executor counts.
 func (m *Monitor) commandCollector() prometheus.Collector {
 	calls := counter("larder_commands_total", "Requests that ran.", "command")
-	seconds := counter("larder_commands_seconds_total", "Time requests took within the node.", "command")
+	seconds := counter("larder_commands_seconds_total", "Time requests took within the node, waiting for a source excluded.", "command")
 	rejected := counter("larder_commands_rejected_total", "Requests answered with an error without running.", "command")
 	failed := counter("larder_commands_failed_total", "Requests that ran and answered an error.", "command")
 	latency := histogram("larder_command_duration_seconds",
-		"Time requests took within the node, those of fast commands extrapolated from a sample.", "command")
+		"Time requests took within the node, waiting for a source excluded; fast commands are extrapolated from a sample.", "command")
 	errors := counter("larder_errors_total", "Requests answered by an error, by its code.", "code")
 	uptime := gauge("larder_uptime_seconds", "Time since the node started.")
 	families := []family{calls, seconds, rejected, failed, latency, errors, uptime}

@@ -34,6 +34,7 @@ type Node struct {
 	executor *command.Executor
 	server   *server.Server
 	watch    watch
+	settings settings
 	stop     chan struct{} // closed when a client asks for shutdown
 }
 
@@ -43,7 +44,7 @@ type Build struct{ Version, Commit, Date string }
 // Start brings a node up and returns when it serves. On an error nothing is
 // left running. The configuration must be valid.
 func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log, watch: newWatch(), stop: make(chan struct{}, 1)}
+	n = &Node{log: log, watch: newWatch(), settings: settings{cfg: cfg}, stop: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = n.Stop(context.Background())
@@ -72,6 +73,8 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 		Hooks: command.Hooks{
 			Network:  n.network,
 			Shutdown: n.askToStop,
+			Changed:  n.changed,
+			Rewrite:  n.rewrite,
 			Log:      func(message string) { log.Info(message) },
 			Sections: n.sections,
 			Sampled:  n.watch.hot.Sampled,
@@ -86,6 +89,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 	if err := n.server.Start(); err != nil {
 		return n, err
 	}
+	n.describe()
 	n.watch.monitor.Serving()
 	return n, nil
 }

@@ -81,7 +81,7 @@ type Traffic struct {
 }
 
 // Latency has percentiles of the time requests took within the node, waiting
-// for a source included.
+// for a source excluded: what that takes stands at the namespaces.
 type Latency struct {
 	P50Seconds  float64 `json:"p50_seconds"`
 	P90Seconds  float64 `json:"p90_seconds"`

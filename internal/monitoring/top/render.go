@@ -76,7 +76,7 @@ type renderer struct {
 
 func (r *renderer) line(s string) {
 	if r.room > 0 {
-		r.lines = append(r.lines, s)
+		r.lines = append(r.lines, ansi.Truncate(s, r.Width, "…"))
 		r.room--
 	}
 }
@@ -108,7 +108,7 @@ func (r *renderer) header() {
 func (r *renderer) state() (word string, look style, more string) {
 	switch {
 	case r.Away != "":
-		return "away", bad, "The node at " + r.Address + " does not answer: " + clean(r.Away) + ". Trying again."
+		return "away", bad, "No answer from " + r.Address + ", trying again: " + clean(r.Away)
 	case r.Status == nil:
 		return "connecting", label, ""
 	case r.Status.Health.State == status.OK:
@@ -165,7 +165,7 @@ func (r *renderer) memory(m *status.Memory) {
 		return
 	}
 	share := float64(m.UsedBytes) / float64(m.MaxBytes)
-	full, rest := bar(share, 20)
+	full, rest := bar(share, min(max(r.Width-60, 10), 40))
 	r.figure("memory", size(m.UsedBytes), r.pen.set(accent, full)+r.pen.set(label, rest)+"  "+
 		r.pen.set(label, "of ")+size(m.MaxBytes)+"  "+entries)
 }
@@ -186,21 +186,34 @@ func (r *renderer) pairs(texts ...string) string {
 // side, commands below.
 func (r *renderer) tables(s *status.Status) {
 	namespaces, commands := sorted(s.Namespaces, r.Sort, namespaceOrder), sorted(s.Commands, r.Sort, commandOrder)
-	room := r.room - 5 // three headings, two blank lines
-	keys := max(min(room/2, 20), 3)
-	forSpaces := min(len(namespaces), max((room-keys)/2, 1))
-	forCommands := max(room-keys-forSpaces, 0)
-	keys += max(forCommands-len(commands), 0)
-	r.table(namespaceTable(namespaces[:forSpaces]), r.Width)
+	const besides = 5 // three headings, two blank lines
+	rows := divide(r.room-besides, len(namespaces), max(len(s.HotKeys), len(s.BigKeys), 1), max(len(commands), 1))
+	r.table(namespaceTable(namespaces[:rows[0]]), r.Width)
 	r.line("")
 	half := (r.Width - 3) / 2
-	hot, big := hotTable(s.HotKeys[:min(keys, len(s.HotKeys))]), bigTable(s.BigKeys[:min(keys, len(s.BigKeys))])
-	longest := max(len(hot.rows), len(big.rows), 1)
-	for i := range longest + 1 {
+	hot, big := hotTable(s.HotKeys[:min(rows[1], len(s.HotKeys))]), bigTable(s.BigKeys[:min(rows[1], len(s.BigKeys))])
+	for i := range rows[1] + 1 {
 		r.line(hot.line(r.pen, i-1, half) + "   " + big.line(r.pen, i-1, r.Width-3-half))
 	}
 	r.line("")
-	r.table(commandTable(commands), r.Width)
+	r.table(commandTable(commands[:min(rows[2], len(commands))]), r.Width)
+}
+
+// divide gives each list of a length a number of rows, evenly until it is
+// satisfied; together at most room.
+func divide(room int, wants ...int) []int {
+	rows := make([]int, len(wants))
+	for given := true; given; {
+		given = false
+		for i, want := range wants {
+			if room > 0 && rows[i] < want {
+				rows[i]++
+				room--
+				given = true
+			}
+		}
+	}
+	return rows
 }
 
 // sorted returns a sorted copy.
@@ -254,7 +267,7 @@ func (r *renderer) help() {
 		"Rates and percentiles are of the last five seconds; the columns behind",
 		"requests/s and hit ratio are one second each.",
 		"",
-		"latency     time within the node, waiting for a source included",
+		"latency     time within the node; waiting for a source is LOAD p99",
 		"queries     loads from sources; saved are reads that needed none",
 		"collapsed   reads that shared a load already running",
 		"absent      hits of a remembered «no such row»",

@@ -49,15 +49,19 @@ func (t *table) line(p pen, i, width int) string {
 
 // table writes the heading and as many rows as there is room for.
 func (r *renderer) table(t table, width int) {
-	for i := range max(len(t.rows), 1) + 1 {
+	rows := len(t.rows)
+	if t.none != "" {
+		rows = max(rows, 1)
+	}
+	for i := range rows + 1 {
 		r.line(strings.TrimRight(t.line(r.pen, i-1, width), " "))
 	}
 }
 
 func namespaceTable(list []status.Namespace) table {
 	t := table{
-		heads:  []string{"NAMESPACE", "READS/S", "HITS", "LOADS/S", "p99", "COLLAPSED", "STALE", "FAILED", "ABSENT"},
-		widths: []int{9, 8, 9, 8, 11, 8, 8, 9},
+		heads:  []string{"NAMESPACE", "READS/S", "HITS", "LOADS/S", "LOAD p99", "COLLAPSED", "STALE", "FAILED", "ABSENT"},
+		widths: []int{9, 8, 9, 10, 11, 8, 8, 9},
 	}
 	for i := range list {
 		n := &list[i]
