@@ -7,15 +7,16 @@ import "github.com/larder-cache/larder/internal/storage/offheap"
 // since taking fresh pages costs more than copying into them; the engine's
 // tick gives back what was not used again.
 type runs struct {
-	top   uint64           // pages from the start of the run space ever used
-	pages map[Ref]runPages // what is handed out
-	dirty []extent         // free and resident
-	clean []extent         // free and given back
-	held  uint64           // pages handed out
-	kept  uint64           // pages in dirty
-	idle  uint64           // least value of kept since the last purgeIdle
-	pins  map[Ref]int      // readers that send a run's bytes
-	dead  map[Ref]struct{} // freed while pinned
+	top    uint64           // pages from the start of the run space ever used
+	pages  map[Ref]runPages // what is handed out
+	dirty  []extent         // free and resident
+	clean  []extent         // free and given back
+	held   uint64           // pages handed out
+	kept   uint64           // pages in dirty
+	idle   uint64           // least value of kept in this while
+	excess uint64           // pages that were idle in the last while
+	pins   map[Ref]int      // readers that send a run's bytes
+	dead   map[Ref]struct{} // freed while pinned
 }
 
 type runPages uint32
@@ -103,11 +104,19 @@ func (s *runs) purge(region *offheap.Region, keep uint64) {
 	}
 }
 
-// purgeIdle gives back the pages that nobody has needed since it was called
-// last.
-func (s *runs) purgeIdle(region *offheap.Region) {
-	s.purge(region, s.kept-s.idle)
-	s.idle = s.kept
+// purgeAtOnce bounds the pages given back under one hold of a lock.
+const purgeAtOnce = 1 << 20 / offheap.PageSize
+
+// purgeIdle gives back some of the pages that nobody has needed for a while; a
+// while ends when it is called with mark.
+func (s *runs) purgeIdle(region *offheap.Region, mark bool) {
+	if n := min(s.excess, s.kept, purgeAtOnce); n > 0 {
+		s.purge(region, s.kept-n)
+		s.excess -= n
+	}
+	if mark {
+		s.excess, s.idle = s.idle, s.kept
+	}
 }
 
 func (s *runs) pin(r Ref) { s.pins[r]++ }

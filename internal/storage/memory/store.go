@@ -265,7 +265,8 @@ func (s *Store) run() {
 	}
 }
 
-// Tick removes what has expired by now and, with purge, gives free pages back.
+// Tick removes what has expired by now and gives idle pages back: those that
+// were not used between the last two calls with purge.
 // The housekeeping calls it ten times a second; tests move the clock with it.
 func (s *Store) Tick(now int64, purge bool) {
 	for _, sh := range s.shards {
@@ -282,8 +283,8 @@ func (s *Store) Tick(now int64, purge bool) {
 				sh.count()
 			}
 		}
-		if purge && sh.runs.kept > 0 {
-			sh.runs.purgeIdle(&sh.region)
+		if sh.runs.kept > 0 {
+			sh.runs.purgeIdle(&sh.region, purge)
 			sh.count()
 		}
 		sh.unlock()
