@@ -314,3 +314,37 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d keys after a flush", n)
 	}
 }
+
+// TestLargeValuesAtTheLimit writes values of 1 MiB and one of half the limit
+// into a full store: all are served by evicting, from all shards alike.
+func TestLargeValuesAtTheLimit(t *testing.T) {
+	const limit = 96 << 20
+	s := open(t, Config{Shards: 8, MaxBytes: limit})
+	write := func(key string, size int) {
+		if err := s.Reserve(size); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		g := s.Stage(0, []byte(key), size)
+		clear(g.Bytes())
+		h := s.Lock(0, []byte(key), testStart)
+		h.Adopt(g, 0)
+		h.Release()
+	}
+	for i := range 400 {
+		write(fmt.Sprintf("big:%d", i), 1<<20)
+	}
+	if n := s.Len(0); n < 70 {
+		t.Errorf("only %d values of 1 MiB in %d MiB", n, limit>>20)
+	}
+	write("huge", limit/2)
+	if !has(s, "huge", testStart) {
+		t.Error("a value of half the limit is not there")
+	}
+	st := s.Stats()
+	if got := st.Resident + st.Overhead; got > limit*11/10 {
+		t.Errorf("%d bytes resident, limit %d", got, limit)
+	}
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+}

@@ -140,7 +140,8 @@ func (s *Store) evictable() bool {
 func (s *Store) evictAcross(n uint64) {
 	for gave := true; gave && !s.room(n); {
 		gave = false
-		for _, sh := range s.shards {
+		for range s.shards {
+			sh := s.shards[s.turn.Add(1)%uint64(len(s.shards))]
 			sh.mu.Lock()
 			before := sh.footprint()
 			target := max(n/uint64(len(s.shards)), segmentBytes)

@@ -76,7 +76,8 @@ type Store struct {
 	max      atomic.Uint64 // Config.MaxBytes
 	peak     atomic.Uint64
 	tokens   atomic.Uint64
-	lazyOnly atomic.Bool // expired entries stay until they are met: SetActiveExpiry
+	turn     atomic.Uint64 // shard that gives up entries next for a large value
+	lazyOnly atomic.Bool   // expired entries stay until they are met: SetActiveExpiry
 
 	stop chan struct{}
 	done sync.WaitGroup
