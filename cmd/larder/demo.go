@@ -37,7 +37,7 @@ type demoFlags struct {
 
 // newDemoCommand returns `larder demo`.
 func newDemoCommand() *cobra.Command {
-	f := demoFlags{plan: demo.Plan{Rate: 20_000, Clients: 64, Crowd: 1000}, database: string(source.KindSQLite), memory: 24}
+	f := demoFlags{plan: demo.Plan{Rate: 20_000, Clients: 64, Crowd: 1000}, database: string(source.KindSQLite), memory: 32}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a node before a database of real rows",
@@ -75,8 +75,8 @@ func (f *demoFlags) validate() error {
 		return fmt.Errorf("--clients %d is not between 1 and 1000", f.plan.Clients)
 	case f.plan.Crowd < 2 || f.plan.Crowd > 4000:
 		return fmt.Errorf("--crowd %d is not between 2 and 4000", f.plan.Crowd)
-	case f.memory < 16:
-		return fmt.Errorf("--memory %d is below 16 MiB", f.memory)
+	case f.memory < 32:
+		return fmt.Errorf("--memory %d is below 32 MiB", f.memory)
 	}
 	return nil
 }
@@ -186,9 +186,8 @@ func loopback(ctx context.Context, usual string) string {
 // welcome says where the node is and how to look at it.
 func (f *demoFlags) welcome(ctx context.Context, screen *demo.Screen, addr *net.TCPAddr, http string) {
 	screen.Say("node       redis-cli -p %d get char:U+1F600        (or script:Greek, name:SNOWMAN)", addr.Port)
-	screen.Say("           larder top --addr %s", addr)
 	if answers(ctx, "http://"+http+"/") {
-		screen.Say("status     http://%s/", http)
+		screen.Say("           larder top --http-addr %s, or a browser at http://%s/", http, http)
 	}
 	screen.Say("load       %d clients, %s requests/s, memory limit %d MiB; Ctrl-C ends it\n",
 		f.plan.Clients, demo.Grouped(uint64(f.plan.Rate)), f.memory)

@@ -114,7 +114,7 @@ func TestDemoRefusesNonsense(t *testing.T) {
 		"--rate 0":       "not between",
 		"--clients 0":    "not between",
 		"--crowd 1":      "not between",
-		"--memory 1":     "below 16 MiB",
+		"--memory 1":     "below 32 MiB",
 		"now":            "unknown command",
 	} {
 		if err := runDemo(context.Background(), io.Discard, strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), says) {
