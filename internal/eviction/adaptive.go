@@ -17,24 +17,18 @@ type adaptive struct {
 	ghosts     ghosts
 	// learner is nil while the capacity is unlimited.
 	learner *learner
-	// candidates are the most worthless entries of the last samples, the
-	// worst first.
-	candidates  []candidate
-	lastLearned uint32 // when the model was last recomputed
-}
-
-// candidate is an entry that may be evicted soon.
-type candidate struct {
-	ref   Ref
-	last  Ref     // the time of its last use when it was looked at, as in Node.Prev
-	worth float32 // expected uses per access and byte, then
+	// worthless are candidates by worth, stale by age and size: what LRU
+	// would evict if it knew sizes.
+	worthless, stale candidates
+	lastLearned      uint32 // when the model was last recomputed
 }
 
 const (
-	// freshSamples entries are looked at for each victim; keptCandidates of
-	// the worst stay for the next.
-	freshSamples   = 16
-	keptCandidates = 16
+	// freshSamples entries are looked at for each victim; so many of the worst
+	// stay for the next.
+	freshSamples  = 16
+	keptWorthless = 17
+	keptStale     = 9
 	// learnShare: the model is recomputed every 1/learnShare of the number of
 	// entries, but at least leastLearn, accesses.
 	learnShare = 4
@@ -82,7 +76,7 @@ func (p *adaptive) Touch(r Ref, hash uint64) {
 func (p *adaptive) Resize(r Ref, before, after uint32) {
 	p.population.resized(r, p.entries.Node(r), before, after)
 	if p.learner != nil {
-		p.learner.resized(p.entries.Hash(r), before, after)
+		p.learner.resized(p.entries.Hash(r), after)
 	}
 }
 
@@ -92,25 +86,17 @@ func (p *adaptive) Remove(r Ref) { p.remove(r, p.entries.Hash(r)) }
 func (p *adaptive) remove(r Ref, hash uint64) {
 	size := p.entries.Size(r)
 	if p.learner != nil {
-		p.learner.left(hash, size)
+		p.learner.left(hash)
 	}
 	p.population.remove(p.entries.Node(r), size)
-	for i, c := range p.candidates {
-		if c.ref == r {
-			p.candidates = append(p.candidates[:i], p.candidates[i+1:]...)
-			return
-		}
-	}
+	p.worthless.remove(r)
+	p.stale.remove(r)
 }
 
 func (p *adaptive) Move(from, to Ref) {
 	p.population.moved(p.entries.Node(to), p.entries.Size(to), to)
-	for i := range p.candidates {
-		if p.candidates[i].ref == from {
-			p.candidates[i].ref = to
-			return
-		}
-	}
+	p.worthless.moved(from, to)
+	p.stale.moved(from, to)
 }
 
 func (p *adaptive) Victim() Ref {
@@ -122,32 +108,54 @@ func (p *adaptive) Victim() Ref {
 		p.maybeLearn()
 	}
 	p.gather()
+	from := &p.worthless
+	switch p.doubt() {
+	case fully:
+		from = &p.stale
+	case partly:
+		p.worthless.toFront(p.stalest(p.worthless))
+	}
 	for {
-		if len(p.candidates) == 0 {
+		if len(*from) == 0 {
 			p.gather()
 		}
-		i := 0
-		if p.learner == nil || float32(p.roll()>>8) >= p.learner.trust*(1<<24) {
-			i = p.stalest()
-		}
-		c := p.candidates[i]
+		c := (*from)[0]
 		if p.entries.Node(c.ref).Prev == c.last {
 			return c.ref
 		}
-		// It was used since it was looked at.
-		p.candidates = append(p.candidates[:i], p.candidates[i+1:]...)
+		from.drop(0) // it was used since it was looked at
 	}
 }
 
-// stalest returns the position of the candidate with the largest product of age
-// and size: what LRU would evict if it knew sizes.
-func (p *adaptive) stalest() int {
-	var most uint64
+// doubts says how much of a choice is the model's.
+type doubts uint8
+
+const (
+	none   doubts = iota // the least worth leaves
+	partly               // the stalest of the worthless candidates
+	fully                // the stalest of all that were looked at
+)
+
+// doubt draws how much to doubt the model, by what it has earned so far.
+func (p *adaptive) doubt() doubts {
+	if p.learner == nil {
+		return fully
+	}
+	switch r := float32(p.roll()>>8) / (1 << 24); {
+	case r < p.learner.distrust:
+		return fully
+	case r >= p.learner.trust:
+		return partly
+	}
+	return none
+}
+
+// stalest returns the position of the stalest candidate.
+func (p *adaptive) stalest(cs candidates) int {
 	stalest := 0
-	for i, c := range p.candidates {
-		age := p.clock - uint32(c.last)
-		if cost := uint64(age) * uint64(p.entries.Size(c.ref)); cost > most {
-			most, stalest = cost, i
+	for i := range cs {
+		if p.staler(cs[i], cs[stalest]) {
+			stalest = i
 		}
 	}
 	return stalest
@@ -163,7 +171,7 @@ func (p *adaptive) Evicted(r Ref) {
 func (p *adaptive) SetCapacity(capacity uint64) {
 	switch {
 	case capacity == 0:
-		p.learner, p.ghosts, p.candidates = nil, ghosts{}, nil
+		p.learner, p.ghosts, p.worthless, p.stale = nil, ghosts{}, nil, nil
 		return
 	case p.learner == nil:
 		p.learner = newLearner()
@@ -195,57 +203,59 @@ func (p *adaptive) maybeLearn() {
 
 // gather draws a fresh sample and puts the worst of it among the candidates.
 func (p *adaptive) gather() {
-	if p.candidates == nil {
-		p.candidates = make([]candidate, 0, keptCandidates+1)
+	if p.worthless == nil {
+		p.worthless = make(candidates, 0, keptWorthless)
+		p.stale = make(candidates, 0, keptStale)
 	}
 	for range freshSamples {
-		p.consider(p.population.sample(p.next()))
+		c := p.look(p.population.sample(p.next()))
+		p.considerWorth(c)
+		i := len(p.stale)
+		for i > 0 && p.staler(c, p.stale[i-1]) {
+			i--
+		}
+		p.stale.insert(i, keptStale, c)
 	}
 }
 
 // reconsider values the candidates anew after the model was recomputed.
 func (p *adaptive) reconsider() {
-	var old [keptCandidates + 1]candidate
-	n := copy(old[:], p.candidates)
-	p.candidates = p.candidates[:0]
+	var old [keptWorthless]candidate
+	n := copy(old[:], p.worthless)
+	p.worthless = p.worthless[:0]
 	for _, c := range old[:n] {
-		p.consider(c.ref)
+		p.considerWorth(p.look(c.ref))
 	}
 }
 
-// consider puts an entry among the candidates if it is one of the worst.
-func (p *adaptive) consider(r Ref) {
+// look values an entry.
+func (p *adaptive) look(r Ref) candidate {
 	n := p.entries.Node(r)
-	c := candidate{ref: r, last: n.Prev}
+	c := candidate{ref: r, last: n.Prev, size: p.entries.Size(r)}
 	if p.learner != nil {
-		age := p.clock - uint32(n.Prev)
 		m := p.learner.model
-		c.worth = m.worth[m.cell(usage(n.Bits), age)] / float32(p.entries.Size(r))
+		c.worth = m.worth[m.cell(usage(n.Bits), p.clock-uint32(n.Prev))] / float32(c.size)
 	}
-	all := p.candidates
-	i := len(all)
-	for i > 0 && p.worse(c, all[i-1]) {
+	return c
+}
+
+// considerWorth puts c among the worthless if it is one of the worst.
+func (p *adaptive) considerWorth(c candidate) {
+	i := len(p.worthless)
+	for i > 0 && p.worse(c, p.worthless[i-1]) {
 		i--
 	}
-	if i > keptCandidates {
-		return
-	}
-	for k := range all {
-		if all[k].ref == r {
-			return
-		}
-	}
-	if len(all) <= keptCandidates {
-		all = append(all, candidate{})
-	}
-	copy(all[i+1:], all[i:])
-	all[i] = c
-	p.candidates = all
+	p.worthless.insert(i, keptWorthless, c)
 }
 
-// worse orders candidates: the less worth the worse, then the older.
+// worse orders candidates: the less worth the worse, then the staler.
 func (p *adaptive) worse(c, d candidate) bool {
-	return c.worth < d.worth || c.worth == d.worth && p.clock-uint32(c.last) > p.clock-uint32(d.last)
+	return c.worth < d.worth || c.worth == d.worth && p.staler(c, d)
+}
+
+// staler orders candidates by the product of age and size.
+func (p *adaptive) staler(c, d candidate) bool {
+	return uint64(p.clock-uint32(c.last))*uint64(c.size) > uint64(p.clock-uint32(d.last))*uint64(d.size)
 }
 
 // next returns a pseudo-random number (xorshift64*).

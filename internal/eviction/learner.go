@@ -14,19 +14,22 @@ type learner struct {
 	// policy had, both in the near sample and fading.
 	misses, gain float32
 	judging      bool
-	// trust is the share of evictions the model may decide; the others are
-	// LRU's.
-	trust float32
+	// trust is the share of evictions the model decides alone, distrust the
+	// share it has no say in.
+	trust, distrust float32
 }
 
 const (
 	nearReach, nearRecords = 8, 8192
 	farReach, farRecords   = 64, 4096
-	// The model starts with half of the evictions and has all when it saves a
-	// hundredth of LRU's misses.
+	// The model decides half of the evictions alone to start with, and all
+	// when it saves a hundredth of LRU's misses.
 	initialTrust = 0.5
-	leastTrust   = 0.1
 	trustPerGain = 50
+	// It has no say in mostDistrust of the evictions when it has cost half a
+	// hundredth.
+	distrustPerLoss = 200
+	mostDistrust    = 0.95
 )
 
 func newLearner() *learner {
@@ -53,14 +56,14 @@ func (l *learner) access(hash uint64, size, now, random uint32, hit bool) {
 	if !l.near.follows(print) {
 		return
 	}
-	lruHit := l.near.access(print, size, now, random, hit)
+	lruHit := l.near.access(print, size, now, random)
 	if l.judging {
 		l.judge(hit, lruHit)
 	}
 	// Where the near sample reaches as far, a second look adds nothing. The far
-	// one judges nobody, so it need not know what the policy holds.
+	// one judges nobody and is not told what leaves.
 	if l.far.shift > l.near.shift && l.far.follows(print) {
-		l.far.access(print, size, now, random, true)
+		l.far.access(print, size, now, random)
 	}
 }
 
@@ -78,16 +81,16 @@ func (l *learner) judge(hit, lruHit bool) {
 }
 
 // resized notes that a resident entry changed its size.
-func (l *learner) resized(hash uint64, before, after uint32) {
+func (l *learner) resized(hash uint64, size uint32) {
 	if print := fingerprint(hash); l.near.follows(print) {
-		l.near.resized(print, before, after)
+		l.near.resized(print, size)
 	}
 }
 
-// left notes that an entry of the given size is not resident any more.
-func (l *learner) left(hash uint64, size uint32) {
-	if l.near.follows(fingerprint(hash)) {
-		l.near.left(size)
+// left notes that an entry is not resident any more.
+func (l *learner) left(hash uint64) {
+	if print := fingerprint(hash); l.near.follows(print) {
+		l.near.left(print)
 	}
 }
 
@@ -100,5 +103,6 @@ func (l *learner) learn(now, elapsed uint32) {
 	l.gain *= keep
 	l.misses *= keep
 	relative := l.gain / (l.misses + float32(l.near.count)/64 + 1)
-	l.trust = min(max(initialTrust+trustPerGain*relative, leastTrust), 1)
+	l.trust = min(initialTrust+trustPerGain*max(relative, 0), 1)
+	l.distrust = min(max(-distrustPerLoss*relative, 0), mostDistrust)
 }

@@ -28,7 +28,7 @@ type observer struct {
 	least, reach int
 
 	lruBytes uint64
-	// held is the bytes of followed keys that the policy holds. LRU may hold as
+	// held is the bytes of the records that the policy holds. LRU may hold as
 	// much, so that a sample that is larger or smaller than its share favours
 	// neither.
 	held uint64
@@ -44,6 +44,7 @@ type record struct {
 	chain    uint32
 	usage    usage
 	resident bool // in the cache of LRU
+	held     bool // in the policy's
 }
 
 // entriesPerRecord bounds the records of large caches.
@@ -68,14 +69,11 @@ func (o *observer) adapt(n int) {
 	}
 }
 
-// access notes a use of a followed key at the given time, where hit says whether
-// the policy held it, and returns whether LRU did.
-func (o *observer) access(print, size, now, random uint32, hit bool) (lruHit bool) {
+// access notes a use of a followed key at the given time, after which the policy
+// holds it, and returns whether LRU held it before.
+func (o *observer) access(print, size, now, random uint32) (lruHit bool) {
 	i := o.find(print)
 	lruHit = i != 0 && o.records[i].resident
-	if !hit {
-		o.held += uint64(size)
-	}
 	if i == 0 {
 		i = o.add(print)
 	} else {
@@ -86,7 +84,11 @@ func (o *observer) access(print, size, now, random uint32, hit bool) (lruHit boo
 		o.unlink(i)
 	}
 	r := &o.records[i]
-	r.last, r.size = now, size
+	if r.held {
+		o.held -= uint64(r.size)
+	}
+	r.last, r.size, r.held = now, size, true
+	o.held += uint64(size)
 	o.linkNewest(i)
 	o.trimLRU()
 	if o.count > o.limit {
@@ -95,22 +97,30 @@ func (o *observer) access(print, size, now, random uint32, hit bool) (lruHit boo
 	return lruHit
 }
 
-// left notes that the policy holds a followed key of the given size no longer.
-func (o *observer) left(size uint32) {
-	o.held -= min(o.held, uint64(size))
+// left notes that the policy holds a followed key no longer.
+func (o *observer) left(print uint32) {
+	if i := o.find(print); i != 0 && o.records[i].held {
+		o.records[i].held = false
+		o.held -= uint64(o.records[i].size)
+	}
 }
 
 // resized notes the size of a followed key that changed in place.
-func (o *observer) resized(print, before, size uint32) {
-	o.held += uint64(size) - min(o.held, uint64(before))
-	if i := o.find(print); i != 0 {
-		r := &o.records[i]
-		if r.resident {
-			o.lruBytes += uint64(size) - uint64(r.size)
-		}
-		r.size = size
-		o.trimLRU()
+func (o *observer) resized(print, size uint32) {
+	i := o.find(print)
+	if i == 0 {
+		return
 	}
+	r := &o.records[i]
+	grown := uint64(size) - uint64(r.size)
+	if r.resident {
+		o.lruBytes += grown
+	}
+	if r.held {
+		o.held += grown
+	}
+	r.size = size
+	o.trimLRU()
 }
 
 // countAges adds the followed keys to the cells of their class and age.
@@ -165,6 +175,9 @@ func (o *observer) drop(i uint32) {
 		link = &o.records[*link].chain
 	}
 	*link = o.records[i].chain
+	if o.records[i].held {
+		o.held -= uint64(o.records[i].size)
+	}
 	o.records[i] = record{chain: o.free}
 	o.free = i
 	o.count--

@@ -279,18 +279,20 @@ func (m *machine) population(p *population) (listed []Ref, bytes uint64) {
 
 // candidates checks that all are resident and different.
 func (m *machine) candidates(p *adaptive) {
-	seen := map[Ref]bool{}
-	for _, c := range p.candidates {
-		if m.heap.nodes[c.ref] == nil || seen[c.ref] {
-			m.t.Fatalf("candidate %d is not resident or named twice", c.ref)
+	for _, all := range []candidates{p.worthless, p.stale} {
+		seen := map[Ref]bool{}
+		for _, c := range all {
+			if m.heap.nodes[c.ref] == nil || seen[c.ref] {
+				m.t.Fatalf("candidate %d is not resident or named twice", c.ref)
+			}
+			seen[c.ref] = true
 		}
-		seen[c.ref] = true
 	}
 }
 
 // observer checks the order of records and LRU's part of it.
 func (m *machine) observer(o *observer) {
-	count, bytes, resident := 0, uint64(0), true
+	count, bytes, held, resident := 0, uint64(0), uint64(0), true
 	var prev, last uint32
 	for i := o.newest; i != 0; i = o.records[i].older {
 		r := &o.records[i]
@@ -301,8 +303,14 @@ func (m *machine) observer(o *observer) {
 			bytes += uint64(r.size)
 			last = i
 		}
+		if r.held {
+			held += uint64(r.size)
+		}
 		prev = i
 		count++
+	}
+	if held != o.held {
+		m.t.Fatalf("%d bytes held, want %d", o.held, held)
 	}
 	if count != o.count || count > o.limit || bytes != o.lruBytes || last != o.lruEnd || prev != o.oldest {
 		m.t.Fatalf("%d records of %d, %d bytes of %d, end %d of %d", count, o.count, bytes, o.lruBytes, last, o.lruEnd)
