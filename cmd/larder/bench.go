@@ -68,7 +68,7 @@ func newBenchCommand() *cobra.Command {
 	f := &benchFlags{config: loadgen.DefaultConfig()}
 	cmd := &cobra.Command{
 		Use:     "bench",
-		Short:   "measure a server under load",
+		Short:   "Measure a server under load",
 		Long:    benchLong,
 		Example: benchExample,
 		Args:    cobra.NoArgs,
@@ -85,6 +85,7 @@ func newBenchCommand() *cobra.Command {
 	f.bindLoad(cmd)
 	// Help fits a terminal of 80 columns.
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 80 "))
+	cmd.AddCommand(newBenchHitratioCommand())
 	return cmd
 }
 
