@@ -2,59 +2,187 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/eviction"
 	"github.com/larder-cache/larder/internal/node"
 )
 
 // stopTimeout is how long running requests may take to finish at the end.
 const stopTimeout = 10 * time.Second
 
+const serveLong = `Run a node in the foreground.
+
+Without anything said it listens on this machine only: for Redis clients on port
+6379, for HTTP (status page, /metrics, health) on port 8080. It takes up to 75 %
+of the machine's or the container's memory and then evicts what is least likely
+to be asked for again.
+
+Everything else is in a file: larder config reference prints one with all
+settings. Flags go before the file, the file before defaults.
+
+SIGTERM or Ctrl-C ends it: running requests finish first, for up to 10 seconds;
+a second signal ends it at once.
+
+Environment: LARDER_CONFIG (as --config), LARDER_PASSWORD (as --password).`
+
+const serveExample = `  larder serve
+  larder serve --maxmemory 2gb --policy allkeys-lru
+  larder serve --config larder.yaml --log-format json
+  LARDER_PASSWORD=... larder serve --resp-addr 0.0.0.0:6379`
+
+// serveFlags are the settings that have a flag: a flag's text is read as the
+// file's would be.
+var serveFlags = []struct{ name, path, usage string }{
+	{"http-addr", "http.listen", "`address` for HTTP, host:port; \"\" for none (default 127.0.0.1:8080)"},
+	{"unix", "server.unix", "`path` of a Unix socket for Redis clients"},
+	{"loops", "server.loops", "`number` of event loops (default: one per processor)"},
+	{"maxmemory", "memory.maxmemory", "`size` such as 512mb or 75%; 0 for no limit (default 75%)"},
+	{"policy", "memory.policy", "eviction `policy` (default adaptive)"},
+	{"databases", "memory.databases", "`number` of databases (default 16)"},
+	{"clients", "limits.clients", "`number` of clients at once (default 10000)"},
+	{"password", "auth.password", "`password` for clients; others can see it here, better use LARDER_PASSWORD"},
+	{"log-level", "log.level", "`level`: debug, info, warn or error (default info)"},
+	{"log-format", "log.format", "`format`: text or json (default text)"},
+}
+
 func newServeCommand() *cobra.Command {
-	cfg := config.Default()
 	var addrs []string
+	var file string
 	c := &cobra.Command{
-		Use:   "serve",
-		Short: "Run a node",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if len(addrs) > 0 {
-				cfg.Server.Listen = addrs
-			}
-			return serve(c.Context(), cfg)
-		},
+		Use:     "serve",
+		Short:   "Run a node",
+		Long:    serveLong,
+		Example: serveExample,
+		Args:    noFile,
 	}
-	c.Flags().StringSliceVar(&addrs, "resp-addr", nil, "address for RESP")
-	c.Flags().StringVar(&cfg.HTTP.Listen, "http-addr", cfg.HTTP.Listen, "address for HTTP")
-	c.Flags().IntVar(&cfg.Server.Loops, "loops", 0, "event loops")
-	c.Flags().Uint64Var(&cfg.Memory.MaxBytes, "maxmemory", 0, "bytes")
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&file, "config", "c", os.Getenv("LARDER_CONFIG"), "configuration `file`")
+	flags.StringSliceVar(&addrs, "resp-addr", nil, "`address` for Redis clients, host:port; repeatable; \"\" for none (default 127.0.0.1:6379)")
+	for _, f := range serveFlags {
+		flags.String(f.name, "", f.usage)
+	}
+	flags.Bool("insecure", false, "listen on more than loopback without a password")
+	_ = c.MarkFlagFilename("config", "yaml", "yml") // these fail only for flags that do not exist
+	_ = c.RegisterFlagCompletionFunc("policy", words(eviction.Names()...))
+	_ = c.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
+	_ = c.RegisterFlagCompletionFunc("log-format", words(config.LogText, config.LogJSON))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := config.Load(file, overrides(c, addrs)...)
+		if err != nil {
+			return err
+		}
+		return serve(c.Context(), cfg)
+	}
 	return c
+}
+
+func noFile(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return misuse("name the file as --config "+args[0], "%s does not take %q", c.CommandPath(), args[0])
+}
+
+// overrides returns what the flags and the environment set.
+func overrides(c *cobra.Command, addrs []string) []config.Override {
+	var list []config.Override
+	flags := c.Flags()
+	if flags.Changed("resp-addr") {
+		given := addrs
+		if len(given) == 1 && given[0] == "" {
+			given = nil
+		}
+		list = append(list, config.Override{Flag: "--resp-addr", Path: "server.listen", Values: given})
+	}
+	if password := os.Getenv("LARDER_PASSWORD"); password != "" && !flags.Changed("password") {
+		list = append(list, config.Override{Flag: "LARDER_PASSWORD", Path: "auth.password", Values: []string{password}})
+	}
+	for _, f := range serveFlags {
+		if flags.Changed(f.name) {
+			list = append(list, config.Override{Flag: "--" + f.name, Path: f.path, Values: []string{flags.Lookup(f.name).Value.String()}})
+		}
+	}
+	if flags.Changed("insecure") {
+		list = append(list, config.Override{Flag: "--insecure", Path: "auth.insecure", Values: []string{flags.Lookup("insecure").Value.String()}})
+	}
+	return list
 }
 
 // serve runs a node until a signal or a client ends it.
 func serve(ctx context.Context, cfg config.Config) error {
 	ctx, cancel := signal.NotifyContext(orBackground(ctx), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	n, err := node.Start(cfg, build(), log)
+	log := newLogger(os.Stderr, cfg.Log)
+	b := build()
+	log.Info("larder "+b.Version+" starts", "maxmemory", memoryText(cfg.Memory.MaxBytes), "policy", cfg.Memory.Policy.String())
+	n, err := node.Start(cfg, b, log)
 	if err != nil {
-		return err
+		return starting(err)
 	}
-	log.Info("serving", "resp", n.Addrs())
+	announce(log, n, cfg)
+	reason := "a client asked for it"
 	select {
 	case <-ctx.Done():
+		reason = "signal"
 	case <-n.Stopping():
 	}
+	cancel() // from here on a second signal ends the process
+	log.Info("stopping", "reason", reason)
 	stopping, done := context.WithTimeout(context.Background(), stopTimeout)
 	defer done()
-	return n.Stop(stopping)
+	if err := n.Stop(stopping); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("stopped, but some requests had not finished after %v", stopTimeout)
+		}
+		return fmt.Errorf("stop: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// announce says where the node can be reached, and what is risky about it.
+func announce(log *slog.Logger, n *node.Node, cfg config.Config) {
+	attrs := []any{"resp", addresses(n)}
+	if http := n.HTTPAddr(); http != "" {
+		attrs = append(attrs, "http", "http://"+http)
+	}
+	if cfg.Memory.MaxBytes == 0 {
+		log.Warn("no memory limit: the system may end the process when memory is used up")
+	}
+	if cfg.Auth.Insecure && cfg.Command.Password == "" {
+		log.Warn("no password: whoever reaches the port can read, write and delete")
+	}
+	log.Info("serving", attrs...)
+}
+
+func addresses(n *node.Node) (list []string) {
+	for _, a := range n.Addrs() {
+		list = append(list, a.String())
+	}
+	return list
+}
+
+// memoryText writes a number of bytes for a person.
+func memoryText(n uint64) string {
+	switch {
+	case n == 0:
+		return "unlimited"
+	case n >= 1<<30:
+		return strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64) + "gb"
+	}
+	return strconv.FormatFloat(float64(n)/(1<<20), 'f', 0, 64) + "mb"
 }
 
 func orBackground(ctx context.Context) context.Context {

@@ -54,9 +54,9 @@ func (p Problems) Error() string {
 		if i > 0 {
 			b.WriteString("\n\n")
 		}
-		b.WriteString(strings.Join(wrap(problem.headline(), textWidth, "", "    "), "\n"))
+		b.WriteString(strings.Join(Wrap(problem.headline(), textWidth, "", "    "), "\n"))
 		if problem.Hint != "" {
-			b.WriteString("\n" + strings.Join(wrap(problem.Hint, textWidth, "    ", "    "), "\n"))
+			b.WriteString("\n" + strings.Join(Wrap(problem.Hint, textWidth, "    ", "    "), "\n"))
 		}
 	}
 	return b.String()
@@ -82,9 +82,9 @@ func (p Problems) sorted() Problems {
 // textWidth is the number of columns that messages and comments stay within.
 const textWidth = 80
 
-// wrap breaks text at spaces into lines of at most width columns. The first
+// Wrap breaks text at spaces into lines of at most width columns. The first
 // line begins with first, the others with rest. A longer word stays whole.
-func wrap(text string, width int, first, rest string) []string {
+func Wrap(text string, width int, first, rest string) []string {
 	var lines []string
 	line, empty := first, true
 	for _, word := range strings.Fields(text) {

@@ -70,7 +70,7 @@ type document struct {
 
 // comment writes text as lines of comment behind margin.
 func (d *document) comment(text, margin string) {
-	for _, l := range wrap(text, textWidth, margin+"# ", margin+"# ") {
+	for _, l := range Wrap(text, textWidth, margin+"# ", margin+"# ") {
 		d.WriteString(l + "\n")
 	}
 }
