@@ -39,7 +39,8 @@ func (s *Summary) String() string {
 		Grouped(uint64(float64(t.Requests)/max(s.Elapsed.Seconds(), 1e-3))),
 		millis(t.Quantile(0.5)), millis(t.Quantile(0.99)), count(t.Errors, "error", "errors"))
 	if t.LastErr != "" {
-		line("", "the last error: %s", t.LastErr)
+		text, _, _ := strings.Cut(t.LastErr, " (") // without the advice
+		line("", "the last error: %s", text)
 	}
 	line("hits", "%.1f %%; %s of them remembered absences, %s stale", 100*r.HitRatio(), Grouped(r.Negative), Grouped(r.Stale))
 	if r.Reads > 0 {
