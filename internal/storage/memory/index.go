@@ -274,6 +274,26 @@ func (t *table) ascend(i uint64, from uint32, fn func(hash uint32, ref Ref) bool
 	return true
 }
 
+// near returns the entry behind the home of a hash, wherever that is; of a
+// random hash a random entry. The index must not be empty.
+func (x *index) near(hash uint32) Ref {
+	t, i := x.in(hash)
+	for ; i < t.last; i++ {
+		if s := t.slots[i]; s != 0 {
+			return Ref(s)
+		}
+	}
+	var r Ref
+	first := func(_ uint32, ref Ref) bool {
+		r = ref
+		return false
+	}
+	if x.ascend(hash, first); r == 0 {
+		x.ascend(0, first)
+	}
+	return r
+}
+
 // free gives all memory back.
 func (x *index) free() {
 	if x.n != 0 {

@@ -54,7 +54,7 @@ func (s *Store) Random(db int, now int64) (key []byte, ok bool) {
 		}
 		sh.mu.Lock()
 		if k := sh.spaces[db]; k != nil && k.index.count > 0 {
-			r := k.random()
+			r := k.index.near(rand.Uint32())
 			if at := sh.expireAt(r); sh.kindOf(r) != Negative && (at == 0 || at > now) {
 				key, ok = slices.Clone(sh.key(r)), true
 			}

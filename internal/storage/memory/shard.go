@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 
@@ -201,28 +202,29 @@ func (s *shard) randomTimed() Ref {
 	return s.wheel.nearest(&s.arena)
 }
 
-// randomEntry returns the entry behind a random place of a random keyspace.
-func (s *shard) randomEntry() (r Ref) {
-	from := rand.IntN(len(s.spaces))
-	for i := range s.spaces {
-		k := s.spaces[(from+i)%len(s.spaces)]
-		if k != nil && k.index.count > 0 {
-			return k.random()
+// randomEntry returns a random entry, of each keyspace as often as it has
+// entries, zero when there is none.
+func (s *shard) randomEntry() Ref { return s.Random(rand.Uint64()) }
+
+// Random implements [eviction.Entries].
+func (s *shard) Random(random uint64) Ref {
+	total := uint64(0)
+	for _, k := range s.spaces {
+		if k != nil {
+			total += k.index.count
 		}
 	}
+	at, rest := bits.Mul64(random, total)
+	for _, k := range s.spaces {
+		if k == nil {
+			continue
+		}
+		if at < k.index.count {
+			return k.index.near(uint32(rest >> 32))
+		}
+		at -= k.index.count
+	}
 	return 0
-}
-
-func (k *keyspace) random() (r Ref) {
-	take := func(_ uint32, ref Ref) bool {
-		r = ref
-		return false
-	}
-	k.index.ascend(rand.Uint32(), take)
-	if r == 0 {
-		k.index.ascend(0, take)
-	}
-	return r
 }
 
 // drop removes an entry from everything and frees its block. tell says whether
