@@ -78,7 +78,7 @@ func (s *Session) describe(dst []byte, now time.Time) []byte {
 	name, libName, libVer, user := s.name, s.libName, s.libVer, s.user
 	s.mu.Unlock()
 	query, queryFree, output := s.Link.Buffers()
-	idle := max(0, now.UnixMilli()-s.shared.lastActive.Load()) / 1000
+	idle := max(0, now.UnixMilli()-s.LastActive()) / 1000
 	lastCommand := "NULL"
 	if cmd := s.shared.lastCommand.Load(); cmd != nil {
 		lastCommand = cmd.full
@@ -103,17 +103,21 @@ func (s *Session) describe(dst []byte, now time.Time) []byte {
 	number(" sub=", int64(s.shared.subs.Load()))
 	number(" psub=", int64(s.shared.psubs.Load()))
 	number(" ssub=", int64(s.shared.ssubs.Load()))
-	number(" multi=", -1)
+	if s.has(flagMulti) {
+		number(" multi=", int64(s.shared.queued.Load()))
+	} else {
+		number(" multi=", -1)
+	}
 	number(" qbuf=", int64(query))
 	number(" qbuf-free=", int64(queryFree))
 	number(" argv-mem=", 0)
-	number(" multi-mem=", 0)
+	number(" multi-mem=", s.shared.queuedBytes.Load())
 	number(" rbs=", int64(output))
 	number(" rbp=", int64(output))
 	number(" obl=", int64(output))
 	number(" oll=", 0)
 	number(" omem=", 0)
-	number(" tot-mem=", int64(query+queryFree+output)+int64(unsafe.Sizeof(*s)))
+	number(" tot-mem=", int64(query+queryFree+output)+s.shared.queuedBytes.Load()+int64(unsafe.Sizeof(*s)))
 	text(" events=", "r")
 	text(" cmd=", lastCommand)
 	text(" user=", user)
@@ -142,6 +146,7 @@ func (s *Session) flagLetters() string {
 	}{
 		{s.has(flagMonitor), 'O'},
 		{s.subscriptionCount() > 0, 'P'},
+		{s.has(flagMulti), 'x'},
 		{s.shared.blocked.Load(), 'b'},
 		{s.has(flagTracking), 't'},
 		{s.has(flagTrackingBroken), 'R'},

@@ -36,6 +36,7 @@ type Command struct {
 	protected bool        // subject to enable-debug-command
 	pushes    bool        // answers by messages
 	flushes   bool        // empties databases: clients that track are told
+	apart     bool        // long, and not one look at the keyspace anyway: transactions may run meanwhile
 	staged    int         // index of the argument that may be received into engine memory
 }
 
@@ -99,6 +100,7 @@ func (c *Command) prepare(id int, parent *Command) {
 	c.staged = stagedArgument[c.full]
 	c.pushes = c.Flags&PubSub != 0 && strings.HasSuffix(c.full, "subscribe")
 	c.flushes = c.full == "flushdb" || c.full == "flushall"
+	c.apart = c.Flags&(Slow|ReadOnly) == Slow|ReadOnly && len(c.Keys) == 0
 	c.protected = c.full == "debug"
 	c.plain = len(c.Sub) == 0 && !c.protected
 }

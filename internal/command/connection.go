@@ -49,6 +49,7 @@ func runSelect(c *Context) {
 // runReset puts the connection into the state it began with.
 func runReset(c *Context) {
 	s, x := c.Session, c.Exec
+	x.discard(s)
 	x.tracker.stop(s)
 	x.monitors.remove(x, s)
 	x.pubsub.removeAll(s)

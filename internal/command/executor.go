@@ -68,6 +68,7 @@ type Executor struct {
 	changing sync.Mutex // serializes changes of options
 	options  atomic.Pointer[Options]
 	gates    atomic.Uint32 // gate
+	sourced  []sourcedPrefix
 
 	sessions sessions
 	pubsub   pubsub
@@ -82,6 +83,10 @@ type Executor struct {
 	base     baseline
 	blocked  atomic.Int64
 
+	isolation   isolation
+	watchers    atomic.Int64 // clients with a WATCH
+	watchedKeys atomic.Int64 // by all of them
+
 	startupBytes uint64                 // in use by the engine at the start
 	replication  atomic.Pointer[string] // id shown by INFO replication
 }
@@ -95,9 +100,11 @@ func New(cfg Config) *Executor {
 		hooks:    cfg.Hooks,
 		started:  time.Now(),
 		table: NewTable(stringCommands, bitmapCommands, genericCommands,
-			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable),
+			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable,
+			transactionTable, scriptingTable),
 	}
 	x.Describe(func(s *ServerInfo) { *s = cfg.Server })
+	x.learnSources()
 	x.clock.init(x.started)
 	x.sessions.init()
 	x.pubsub.init()
@@ -126,6 +133,7 @@ func (x *Executor) Table() *Table { return x.table }
 // Begin starts a batch of requests of one client: it takes the time that all
 // of them have in common.
 func (x *Executor) Begin(s *Session) {
+	x.isolation.enter(s)
 	now := x.clock.monotonic()
 	s.ctx.Now = x.clock.millis(now)
 	s.local.begin(now)
@@ -138,7 +146,7 @@ func (x *Executor) End(s *Session) {
 	if x.tracker.pending.Load() {
 		x.tracker.announceAll()
 	}
-	s.shared.lastActive.Store(s.ctx.Now)
+	x.isolation.leave(s, s.ctx.Now)
 	s.ctx.Args = nil
 }
 
@@ -187,18 +195,28 @@ func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
 	}
 	cmd, refusal := resolve(cmd, args)
 	if refusal != "" {
-		return x.reject(s, cmd, args, refusal)
+		return x.refuse(s, cmd, args, refusal)
 	}
 	if text := x.refusal(s, cmd); text != "" {
-		return x.reject(s, cmd, args, text)
+		return x.refuse(s, cmd, args, text)
 	}
 	gates := gate(x.gates.Load())
-	if gates&gatePause != 0 && x.pause.holds(cmd) {
-		if !s.MayBlock {
-			return Park
+	if gates&gatePause != 0 {
+		if by := s.pausedFor(cmd); x.pause.holds(by) {
+			if !s.MayBlock {
+				return Park
+			}
+			if !x.pause.wait(x, s, by) {
+				return Close
+			}
 		}
-		if !x.pause.wait(x, s, cmd) {
-			return Close
+	}
+	if s.gates&gateMulti != 0 {
+		if !notQueued[cmd.full] {
+			return x.enqueue(s, cmd, args)
+		}
+		if cmd.full == "exec" {
+			return x.exec(s, cmd, args)
 		}
 	}
 	if x.parks(s, cmd, args) {
@@ -223,6 +241,9 @@ func (x *Executor) refusal(s *Session, cmd *Command) string {
 	if cmd.protected && !x.allowsDebug(s) {
 		return errDebugDisabled
 	}
+	if s.gates&gateMulti != 0 && cmd.Flags&NoMulti != 0 {
+		return errNotInMulti
+	}
 	if s.gates&gateSubscribed != 0 && cmd.Flags&InQueue == 0 {
 		return "ERR Can't execute '" + cmd.full + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 	}
@@ -240,9 +261,12 @@ func (x *Executor) parks(s *Session, cmd *Command, args [][]byte) bool {
 // run executes a command that nothing speaks against. With timed its own
 // duration is measured; otherwise it shares that of its batch.
 func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
-	if cmd.Flags&(Slow|DenyOOM) != 0 {
+	if cmd.Flags&(Slow|DenyOOM) != 0 && !s.tx.running {
 		if x.parks(s, cmd, args) {
 			return Park
+		}
+		if cmd.apart && s.MayBlock && !s.apart {
+			return x.runApart(s, cmd, args, timed)
 		}
 		if cmd.Flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
 			return x.reject(s, cmd, args, errOOM)
@@ -277,11 +301,23 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	return c.outcome
 }
 
+// runApart is run for a command that looks at the whole keyspace for long,
+// while others write: transactions need not wait for it either.
+//
+// REQUIRES: s.MayBlock.
+func (x *Executor) runApart(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+	x.isolation.leave(s, s.ctx.Now)
+	defer x.isolation.enter(s)
+	s.apart = true
+	defer func() { s.apart = false }()
+	return x.run(s, cmd, args, timed)
+}
+
 // answered counts what a command has read. When a source could supply some of
 // it the reply is taken back, the source is asked, and the command runs again.
 // It reports false when the request is not done: it has to park first.
 func (x *Executor) answered(s *Session, c *Context, mark int) bool {
-	if !c.reads.Missed() {
+	if !c.reads.Missed() || s.tx.running {
 		x.cache.Commit(&c.reads)
 		return true
 	}
@@ -307,10 +343,12 @@ func (x *Executor) answered(s *Session, c *Context, mark int) bool {
 func (x *Executor) load(s *Session, reads *cache.Reads) error {
 	s.shared.blocked.Store(true)
 	x.blocked.Add(1)
+	x.isolation.leave(s, s.ctx.Now)
 	defer func(begun time.Duration) {
 		s.local.wait(x.clock.monotonic() - begun)
 		x.blocked.Add(-1)
 		s.shared.blocked.Store(false)
+		x.isolation.enter(s)
 	}(x.clock.monotonic())
 	return x.cache.Load(lifetime{s.wait.done}, reads)
 }
@@ -340,7 +378,7 @@ func (x *Executor) gate(g gate, on bool) {
 // leaves the rest to the executor, also when the request never completes.
 func (x *Executor) Stage(s *Session, before [][]byte, n int) *memory.Staged {
 	x.dropStage(s)
-	if len(before) < 2 || s.gates&gateAuth != 0 && x.needsAuth(s) || n > x.Limits().MaxValue {
+	if len(before) < 2 || s.gates&gateMulti != 0 || s.gates&gateAuth != 0 && x.needsAuth(s) || n > x.Limits().MaxValue {
 		return nil
 	}
 	cmd := x.table.Find(before[0])
@@ -386,7 +424,7 @@ func (x *Executor) NewSession(link Link) *Session {
 	s.wait.init()
 	s.Out.Version = resp.RESP2
 	s.shared.version.Store(int32(resp.RESP2))
-	s.shared.lastActive.Store(s.Created.UnixMilli())
+	s.shared.active.Store(s.Created.UnixMilli() << 1)
 	s.set(flagUnixSocket, isUnix(link.RemoteAddr()))
 	s.ctx = Context{Session: s, Exec: x, Cache: x.cache}
 	s.local.init()
@@ -406,6 +444,7 @@ func (x *Executor) EndSession(s *Session) {
 	x.pubsub.removeAll(s)
 	x.tracker.stop(s)
 	x.monitors.remove(x, s)
+	x.discard(s)
 	x.dropStage(s)
 	s.Out.Reset()
 }

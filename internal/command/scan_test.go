@@ -23,7 +23,7 @@ func TestScanVisitsEveryKeyOnce(t *testing.T) {
 		r := newTester(t)
 		r.fill(3000)
 		r.do("SET", "key:expired", "1", "PXAT", strconv.Itoa(testerStart+5))
-		r.now += 10
+		r.now.Add(10)
 		seen := map[string]int{}
 		cursor, calls := "0", 0
 		for calls == 0 || cursor != "0" {
@@ -52,7 +52,7 @@ func TestKeysListsAll(t *testing.T) {
 	r := newTester(t)
 	r.fill(5000)
 	r.do("SET", "key:expired", "1", "PXAT", strconv.Itoa(testerStart+5))
-	r.now += 10
+	r.now.Add(10)
 	keys := bulks(t, r.do("KEYS", "*"))
 	slices.Sort(keys)
 	if keys = slices.Compact(keys); len(keys) != 5000 {

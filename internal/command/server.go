@@ -96,10 +96,14 @@ func runWaitaof(c *Context) {
 	c.Out.Int(0)
 }
 
-// waitOut waits for what does not happen, zero milliseconds for ever. It
+// waitOut waits for what does not happen, zero milliseconds for ever, inside a
+// transaction not at all. It
 // reports false when the client was unblocked with an error, which is then the
 // reply, or is gone.
 func (c *Context) waitOut(ms int64) bool {
+	if c.Session.tx.running {
+		return true
+	}
 	switch c.Session.waitFor(c.Exec, nil, time.Duration(ms)*time.Millisecond, true) {
 	case waitError:
 		c.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")

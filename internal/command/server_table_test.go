@@ -30,6 +30,7 @@ var changedIn72 = map[string]string{
 	"shutdown": "docs", "wait": "flags", "command|getkeys": "arity docs", "command|getkeysandflags": "arity docs",
 	"latency|histogram": "docs", "latency|reset": "tips", "config|get": "docs", "config|resetstat": "tips",
 	"config|rewrite": "tips", "config|set": "docs", "acl|cat": "docs", "psubscribe": "docs",
+	"function|flush": "docs", "script|flush": "docs",
 	"cluster|shards": "flags", "cluster|slots": "flags",
 }
 

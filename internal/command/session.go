@@ -66,15 +66,21 @@ type Session struct {
 
 	tracking trackingState
 
+	tx    transaction
+	lane  *sync.RWMutex // held as a reader; see isolation
+	apart bool          // the command at work does not mind transactions
+
 	// Written by the owner, read by CLIENT LIST of others.
 	shared struct {
 		lastCommand atomic.Pointer[Command]
-		lastActive  atomic.Int64 // Unix milliseconds
+		active      atomic.Int64 // when last, Unix milliseconds, times 2; plus 1: a batch is at work without a lane
 		db          atomic.Int32
 		version     atomic.Int32
 		class       atomic.Int32 // Class
 		flags       atomic.Uint32
 		blocked     atomic.Bool
+		queued      atomic.Int32 // requests of a transaction
+		queuedBytes atomic.Int64
 		subs        atomic.Int32 // channels, then patterns, then shard channels
 		psubs       atomic.Int32
 		ssubs       atomic.Int32
@@ -96,6 +102,7 @@ const (
 	gatePause                       // CLIENT PAUSE is in force
 	gateMonitor                     // somebody monitors
 	gateTime                        // time each command: a threshold is below 1 ms
+	gateMulti                       // MULTI was sent: requests are kept for EXEC
 )
 
 // Class of a client, which decides its output limit.
@@ -124,7 +131,7 @@ func (s *Session) Class() Class { return Class(s.shared.class.Load()) }
 
 // LastActive returns when the client's last batch ended, Unix milliseconds;
 // safe for concurrent use.
-func (s *Session) LastActive() int64 { return s.shared.lastActive.Load() }
+func (s *Session) LastActive() int64 { return s.shared.active.Load() >> 1 }
 
 // Interrupt makes a command that waits for this client return at once with
 // [Close], and every later one too. For the server, when it finds the
@@ -143,6 +150,7 @@ const (
 	flagTracking
 	flagTrackingBroken
 	flagTrackingBroadcast
+	flagMulti
 )
 
 func (s *Session) has(f sessionFlag) bool { return s.shared.flags.Load()&uint32(f) != 0 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/cache"
@@ -16,15 +17,16 @@ type tester struct {
 	t   testing.TB
 	x   *Executor
 	s   *Session
-	now int64
+	now *atomic.Int64
 }
 
 // testerStart is the time at which testers begin, in Unix milliseconds.
 const testerStart = 1_700_000_000_000
 
 func newTester(t testing.TB) *tester {
-	r := &tester{t: t, now: testerStart}
-	store, err := memory.Open(memory.Config{Shards: 16, Clock: func() int64 { return r.now }})
+	r := &tester{t: t, now: new(atomic.Int64)}
+	r.now.Store(testerStart)
+	store, err := memory.Open(memory.Config{Shards: 16, Clock: r.now.Load})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func (r *tester) do(words ...string) string {
 func (r *tester) run(args [][]byte) []byte {
 	for {
 		r.x.Begin(r.s)
-		r.s.ctx.Now = r.now
+		r.s.ctx.Now = r.now.Load()
 		outcome := r.x.Execute(r.s, args)
 		r.x.End(r.s)
 		if outcome != Park {

@@ -182,7 +182,7 @@ func (x *Executor) runTracked(s *Session, cmd *Command, args [][]byte, timed boo
 	} else {
 		out = x.run(s, cmd, args, timed)
 	}
-	if out != Park && (cmd.parent == nil || cmd.parent.Name != "client") {
+	if out != Park && s.gates&gateMulti == 0 && (cmd.parent == nil || cmd.parent.Name != "client") {
 		s.tracking.caching = cachingUnset
 	}
 	return out

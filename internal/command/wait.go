@@ -84,6 +84,10 @@ func (s *Session) block(x *Executor, ready <-chan struct{}, d time.Duration, unb
 	}
 	s.shared.blocked.Store(true)
 	x.blocked.Add(1)
+	if !s.tx.running {
+		x.isolation.leave(s, s.ctx.Now)
+		defer x.isolation.enter(s)
+	}
 	defer func() {
 		s.shared.blocked.Store(false)
 		x.blocked.Add(-1)
