@@ -21,8 +21,8 @@ func newKeysCommand() *cobra.Command {
 		Use:   "keys [PATTERN]",
 		Short: "List keys, as they are found",
 		Long: `List keys, one per line, as they are found: with SCAN, so that the server is not
-held up by it. PATTERN is a glob with *, ?, [abc] and \ as in Redis; quote it for
-the shell.
+held up by it. PATTERN is a glob with *, ?, [abc] and \ as in Redis; quote it
+for the shell.
 
 At a terminal keys with control characters are shown in quotes, with escapes.
 Elsewhere they are written as they are; -0 ends each with a zero byte, for keys

@@ -41,6 +41,8 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Values[nodeKey{}] = &scriptNode{}
 			env.Setenv("NO_COLOR", "1")
+			// Under the race detector every exit would wait a second for reports.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -88,7 +90,8 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	n.cmd = exec.Command(program, append([]string{"serve"}, args...)...)
 	n.cmd.Dir = ts.MkAbs(".")
-	n.cmd.Env = append(os.Environ(), "LARDER_CONFIG="+ts.Getenv("LARDER_CONFIG"), "LARDER_PASSWORD="+ts.Getenv("NODE_PASSWORD"))
+	n.cmd.Env = append(os.Environ(), "LARDER_CONFIG="+ts.Getenv("LARDER_CONFIG"), "LARDER_PASSWORD="+ts.Getenv("NODE_PASSWORD"),
+		"GORACE="+ts.Getenv("GORACE"))
 	stderr, err := n.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(n.cmd.Start())

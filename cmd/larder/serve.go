@@ -159,10 +159,10 @@ func announce(log *slog.Logger, n *node.Node, cfg config.Config) {
 		attrs = append(attrs, "http", "http://"+http)
 	}
 	if cfg.Memory.MaxBytes == 0 {
-		log.Warn("no memory limit: the system may end the process when memory is used up")
+		log.Warn("no memory limit: the system may kill the process when full")
 	}
 	if cfg.Auth.Insecure && cfg.Command.Password == "" {
-		log.Warn("no password: whoever reaches the port can read, write and delete")
+		log.Warn("no password: everybody who reaches the port has full access")
 	}
 	log.Info("serving", attrs...)
 }
