@@ -33,9 +33,9 @@
 // as a ghost of two bytes, so that a key that comes back continues its usage.
 //
 // The learner also knows which sampled keys LRU would hold (its records are in
-// LRU order). While the model has saved nothing against LRU, half of the
-// evictions are LRU's; with a loss it is up to nine in ten, with a gain of one
-// per cent none.
+// LRU order), and so what the model saves or costs. Until it has saved a hundredth
+// of LRU's misses, some victims are the stalest among the worthless; once it has
+// cost misses, more and more are the stalest of all that were looked at.
 //
 // Memory: four bytes per resident entry for the population, two to four for
 // ghosts, under half a byte for records, and up to 12288 records of 28 bytes per
