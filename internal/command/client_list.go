@@ -31,7 +31,7 @@ func clientTypeByName(word []byte) (t clientType, ok bool) {
 }
 
 func runClientInfo(c *Context) {
-	c.Out.Verbatim("txt", string(append(c.Session.describe(nil, time.UnixMilli(c.Now)), '\n')))
+	c.Out.Verbatim("txt", string(append(c.Session.describe(nil, time.UnixMilli(c.Now), c), '\n')))
 }
 
 func runClientList(c *Context) {
@@ -40,7 +40,7 @@ func runClientList(c *Context) {
 	switch {
 	case len(c.Args) == 2:
 		for _, s := range c.Exec.sessions.all() {
-			text = append(s.describe(text, now), '\n')
+			text = append(s.describe(text, now, c), '\n')
 		}
 	case len(c.Args) == 4 && equalFold(c.Args[2], "type"):
 		t, ok := clientTypeByName(c.Args[3])
@@ -50,7 +50,7 @@ func runClientList(c *Context) {
 		}
 		for _, s := range c.Exec.sessions.all() {
 			if clientType(s.Class()) == t {
-				text = append(s.describe(text, now), '\n')
+				text = append(s.describe(text, now, c), '\n')
 			}
 		}
 	case len(c.Args) > 3 && equalFold(c.Args[2], "id"):
@@ -61,7 +61,7 @@ func runClientList(c *Context) {
 				return
 			}
 			if s := c.Exec.sessions.find(id); s != nil {
-				text = append(s.describe(text, now), '\n')
+				text = append(s.describe(text, now, c), '\n')
 			}
 		}
 	default:
@@ -71,13 +71,16 @@ func runClientList(c *Context) {
 	c.Out.Verbatim("txt", string(text))
 }
 
-// describe appends the line of CLIENT LIST about a client, without its end.
-// Safe for concurrent use.
-func (s *Session) describe(dst []byte, now time.Time) []byte {
+// describe appends the line of CLIENT LIST about a client, without its end, for
+// the client that c is about. Safe for concurrent use.
+func (s *Session) describe(dst []byte, now time.Time, c *Context) []byte {
 	s.mu.Lock()
 	name, libName, libVer, user := s.name, s.libName, s.libVer, s.user
 	s.mu.Unlock()
 	query, queryFree, output := s.Link.Buffers()
+	if query == 0 && c.Session == s {
+		query = requestBytes(c.Args) // the buffer is looked at between batches
+	}
 	idle := max(0, now.UnixMilli()-s.LastActive()) / 1000
 	lastCommand := "NULL"
 	if cmd := s.shared.lastCommand.Load(); cmd != nil {
@@ -126,6 +129,15 @@ func (s *Session) describe(dst []byte, now time.Time) []byte {
 	text(" lib-name=", libName)
 	text(" lib-ver=", libVer)
 	return dst
+}
+
+// requestBytes returns how long a request is on the wire.
+func requestBytes(args [][]byte) int {
+	n := len("*\r\n") + len(strconv.Itoa(len(args)))
+	for _, arg := range args {
+		n += len("$\r\n\r\n") + len(strconv.Itoa(len(arg))) + len(arg)
+	}
+	return n
 }
 
 // redirectID returns the client that gets the invalidations, -1 without

@@ -107,7 +107,8 @@ func (x *Executor) infoClients(w *infoWriter) {
 func (x *Executor) infoPersistence(w *infoWriter) {
 	w.zeros("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age")
 	w.field("current_fork_perc", "0.00")
-	w.zeros("current_save_keys_processed", "current_save_keys_total", "rdb_changes_since_last_save", "rdb_bgsave_in_progress")
+	w.zeros("current_save_keys_processed", "current_save_keys_total", "rdb_bgsave_in_progress")
+	w.field("rdb_changes_since_last_save", x.store.Stats().Writes)
 	w.field("rdb_last_save_time", x.started.Unix())
 	w.field("rdb_last_bgsave_status", "ok")
 	w.field("rdb_last_bgsave_time_sec", -1)

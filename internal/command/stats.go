@@ -16,7 +16,8 @@ import (
 //
 //   - all commands that are not quick, since they have time to spare;
 //   - a sample of the quick ones (latency_sample), which stands in the
-//     histograms for all of them: each counts as many times as were passed over;
+//     histograms for all of those in batches of more than one: each counts as
+//     many times as were passed over;
 //   - every one while a threshold of the slow log or of LATENCY is below 1 ms;
 //   - those of a client for the next [carefulFor] requests after a batch of
 //     several quick ones together exceeded a threshold.
@@ -25,9 +26,10 @@ import (
 // client, is not its own and is left out, as in Redis; the sources have
 // histograms of theirs.
 //
-// A batch of one quick command is its command's time, so a slow one is logged
-// at once; of a slow pipeline no single command can be accused the first time,
-// it is counted in slow batches, and from then on each is timed.
+// A batch of one quick command is its command's time, exactly and for nothing:
+// the histograms have all of these, so that the sample stands for the commands
+// of longer batches only; and a slow one is logged at once. Of a slow pipeline no
+// single command can be accused the first time, it is counted in slow batches, and from then on each is timed.
 
 // carefulFor is how many requests of a client are timed one by one after a
 // slow batch.
@@ -41,6 +43,11 @@ type localStats struct {
 	waited time.Duration
 	runs   [4]run // quick commands not counted elsewhere yet
 	used   int    // of runs
+	longer bool   // the batch has had more than what is in runs, or in held
+	// held is a command of the sample whose weight depends on whether the batch
+	// has others; nil when there is none.
+	held    *Command
+	heldFor time.Duration
 
 	untilSample int
 	random      uint64
@@ -60,7 +67,7 @@ func (l *localStats) init() {
 }
 
 func (l *localStats) begin(now time.Duration) {
-	l.start, l.timed, l.used = now, 0, 0
+	l.start, l.timed, l.used, l.longer = now, 0, 0, false
 }
 
 // wait notes that the client has waited.
@@ -103,6 +110,7 @@ func (l *localStats) add(x *Executor, cmd *Command) {
 	}
 	if l.used == len(l.runs) {
 		l.shareOut(x)
+		l.longer = true
 	}
 	l.runs[l.used] = run{cmd, 1}
 	l.used++
@@ -129,6 +137,11 @@ func (l *localStats) shareOut(x *Executor) (n uint64, d time.Duration) {
 // flush ends the batch of a client.
 func (x *Executor) flush(s *Session) {
 	l := &s.local
+	alone := !l.longer
+	if l.held != nil {
+		x.recordHeld(l, alone && l.used == 0)
+		alone = false
+	}
 	if l.used == 0 {
 		return
 	}
@@ -137,15 +150,18 @@ func (x *Executor) flush(s *Session) {
 		s.shared.lastCommand.Store(cmd)
 	}
 	n, d := l.shareOut(x)
+	o := x.Options()
+	if alone = alone && n == 1; alone && o.LatencyTracking && o.LatencySample > 0 {
+		x.stats.histogram(cmd).record(d, 1)
+	}
 	if d < time.Millisecond {
 		return
 	}
-	o := x.Options()
 	slow := o.SlowLogSlower >= 0 && d >= o.SlowLogSlower
 	if !slow && (o.LatencyThreshold <= 0 || d < o.LatencyThreshold) {
 		return
 	}
-	if n == 1 && s.ctx.Cmd == cmd && s.ctx.Args != nil {
+	if alone && s.ctx.Cmd == cmd && s.ctx.Args != nil {
 		x.slow(s, cmd, d)
 		return
 	}
@@ -163,12 +179,19 @@ func (x *Executor) finish(s *Session, cmd *Command, d time.Duration, timed bool)
 	c.calls.Add(1)
 	c.nanos.Add(uint64(d))
 	o := x.Options()
-	if o.LatencyTracking {
-		weight := uint64(1)
-		if !timed {
-			weight = uint64(math.Round(1 / min(1, max(o.LatencySample, 1e-6))))
+	l := &s.local
+	if l.held != nil {
+		x.recordHeld(l, false)
+		l.longer = true
+	}
+	switch {
+	case timed:
+		l.longer = true
+		if o.LatencyTracking {
+			x.stats.histogram(cmd).record(d, 1)
 		}
-		x.stats.histogram(cmd).record(d, weight)
+	case o.LatencyTracking:
+		l.held, l.heldFor = cmd, d
 	}
 	if s.local.careful > 0 {
 		if s.local.careful--; s.local.careful == 0 {
@@ -178,6 +201,17 @@ func (x *Executor) finish(s *Session, cmd *Command, d time.Duration, timed bool)
 	if o.SlowLogSlower >= 0 && d >= o.SlowLogSlower || o.LatencyThreshold > 0 && d >= o.LatencyThreshold {
 		x.slow(s, cmd, d)
 	}
+}
+
+// recordHeld records the command of the sample that was held back: for itself
+// when it was alone in its batch, otherwise for those that were passed over too.
+func (x *Executor) recordHeld(l *localStats, alone bool) {
+	weight := uint64(1)
+	if !alone {
+		weight = uint64(math.Round(1 / min(1, max(x.Options().LatencySample, 1e-6))))
+	}
+	x.stats.histogram(l.held).record(l.heldFor, weight)
+	l.held = nil
 }
 
 // slow tells the slow log and the latency monitor of a command.

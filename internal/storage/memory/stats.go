@@ -21,6 +21,7 @@ type Stats struct {
 	Evicted    uint64
 	Expired    uint64
 	Moved      uint64 // entries moved to join holes
+	Writes     uint64 // changes of entries: values, expiry, deletions
 	Candidates bool   // the policy evicts
 }
 
@@ -43,6 +44,7 @@ func (s *Store) Stats() Stats {
 		t.Evicted += sh.stats.evicted
 		t.Expired += sh.stats.expired
 		t.Moved += sh.stats.moved
+		t.Writes += sh.version
 		t.Candidates = sh.rules.evicts
 		sh.mu.Unlock()
 	}
