@@ -58,10 +58,12 @@ func runDiscard(c *Context) {
 	c.Out.OK()
 }
 
-// discard forgets what was queued and watched.
+// discard forgets what was queued and watched. With the transaction also ends
+// what CLIENT CACHING has said before it.
 func (x *Executor) discard(s *Session) {
 	x.unwatch(s)
 	s.tx = transaction{}
+	s.tracking.caching = cachingUnset
 	s.shared.queued.Store(0)
 	s.shared.queuedBytes.Store(0)
 	s.set(flagMulti, false)
