@@ -40,12 +40,12 @@ func newConfigCheckCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Tell what is wrong with a file, all at once",
 		Long: `Tell what is wrong with a file, all at once, with line, column and what to write
-instead. Nothing is started and no database is asked. Exit code 2 when anything
-is wrong.`,
+instead. Nothing is started and no database is asked. LARDER_PASSWORD counts as
+it does for larder serve. Exit code 2 when anything is wrong.`,
 		Args:              arguments("FILE"),
 		ValidArgsFunction: yamlFiles,
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0])
+			cfg, err := config.Load(args[0], environment()...)
 			if err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ Without FILE: those of LARDER_CONFIG, or of a node without a file.`,
 			if len(args) > 0 {
 				file = args[0]
 			}
-			cfg, err := config.Load(file)
+			cfg, err := config.Load(file, environment()...)
 			if err != nil {
 				return err
 			}

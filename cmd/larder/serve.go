@@ -106,8 +106,8 @@ func overrides(c *cobra.Command, addrs []string) []config.Override {
 		}
 		list = append(list, config.Override{Flag: "--resp-addr", Path: "server.listen", Values: given})
 	}
-	if password := os.Getenv("LARDER_PASSWORD"); password != "" && !flags.Changed("password") {
-		list = append(list, config.Override{Flag: "LARDER_PASSWORD", Path: "auth.password", Values: []string{password}})
+	if !flags.Changed("password") {
+		list = append(list, environment()...)
 	}
 	for _, f := range serveFlags {
 		if flags.Changed(f.name) {
@@ -118,6 +118,14 @@ func overrides(c *cobra.Command, addrs []string) []config.Override {
 		list = append(list, config.Override{Flag: "--insecure", Path: "auth.insecure", Values: []string{flags.Lookup("insecure").Value.String()}})
 	}
 	return list
+}
+
+// environment returns what the environment sets.
+func environment() []config.Override {
+	if password := os.Getenv("LARDER_PASSWORD"); password != "" {
+		return []config.Override{{Flag: "LARDER_PASSWORD", Path: "auth.password", Values: []string{password}}}
+	}
+	return nil
 }
 
 // serve runs a node until a signal or a client ends it.

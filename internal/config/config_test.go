@@ -244,6 +244,17 @@ func TestLoadFiles(t *testing.T) {
 	}
 }
 
+func TestParseBoundsItsWork(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Repeat("[", 1000):           "larder.yaml: brackets are nested too deep",
+		"# " + strings.Repeat("-", maxLine): "larder.yaml: a line is longer than 16 KB",
+	} {
+		if _, err := Parse("larder.yaml", []byte(text)); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestMemoryIsAShareOfTheMachine(t *testing.T) {
 	total := MachineMemory()
 	if total == 0 {

@@ -19,8 +19,8 @@ func parseTree(data []byte) (body ast.Node, err error) {
 			body, err = nil, errors.New("the file is not YAML")
 		}
 	}()
-	if depth(data) > maxDepth {
-		return nil, errors.New("brackets are nested too deep")
+	if err := bounded(data); err != nil {
+		return nil, err
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -38,22 +38,34 @@ func parseTree(data []byte) (body ast.Node, err error) {
 	return body, nil
 }
 
-// maxDepth bounds the recursion of the parser; the settings need three levels.
-const maxDepth = 100
+// The parser recurses into brackets, and its time grows with the square of what
+// is nested within a line. The settings need three levels and a line of SQL.
+const (
+	maxDepth = 100
+	maxLine  = 16 << 10 // bytes
+)
 
-// depth returns how deep brackets are nested, at most.
-func depth(data []byte) int {
-	now, most := 0, 0
+// bounded refuses what would keep the parser busy for long.
+func bounded(data []byte) error {
+	now, column := 0, 0
 	for _, b := range data {
+		column++
 		switch b {
+		case '\n':
+			column = 0
 		case '[', '{':
 			now++
-			most = max(most, now)
 		case ']', '}':
 			now = max(now-1, 0)
 		}
+		if now > maxDepth {
+			return errors.New("brackets are nested too deep")
+		}
+		if column > maxLine {
+			return errors.New("a line is longer than 16 KB")
+		}
 	}
-	return most
+	return nil
 }
 
 // read fills the configuration with what the file says.
