@@ -163,6 +163,9 @@ func (x *Executor) Execute(s *Session, args [][]byte) Outcome {
 // checked is the long way of a request: errors are told, and everything a
 // client or the server is set to that concerns requests is heeded.
 func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
+	if s.tx.parked != nil {
+		x.afterPark(s)
+	}
 	mark := len(s.Out.Buf)
 	if s.reply == replySkipNext {
 		s.reply = replySkip
@@ -171,6 +174,9 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 	if out == Park {
 		if s.reply == replySkip {
 			s.reply = replySkipNext
+		}
+		if s.gates&gateMulti != 0 {
+			s.tx.parked, _ = resolve(cmd, args)
 		}
 		return Park
 	}
@@ -299,18 +305,6 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		x.stats.failed(cmd, c.failed)
 	}
 	return c.outcome
-}
-
-// runApart is run for a command that looks at the whole keyspace for long,
-// while others write: transactions need not wait for it either.
-//
-// REQUIRES: s.MayBlock.
-func (x *Executor) runApart(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
-	x.isolation.leave(s, s.ctx.Now)
-	defer x.isolation.enter(s)
-	s.apart = true
-	defer func() { s.apart = false }()
-	return x.run(s, cmd, args, timed)
 }
 
 // answered counts what a command has read. When a source could supply some of

@@ -168,3 +168,15 @@ func (i *isolation) lower() {
 	i.raised.Store(false)
 	i.unseen = nil
 }
+
+// runApart is run for a command that looks at the whole keyspace for long,
+// while others write: transactions need not wait for it either.
+//
+// REQUIRES: s.MayBlock.
+func (x *Executor) runApart(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+	x.isolation.leave(s, s.ctx.Now)
+	defer x.isolation.enter(s)
+	s.apart = true
+	defer func() { s.apart = false }()
+	return x.run(s, cmd, args, timed)
+}

@@ -123,6 +123,7 @@ func TestExecWaitsForOthers(t *testing.T) {
 		}
 		w.x.End(a.s)
 		w.x.End(b.s)
+		a.s.MayBlock = true
 		w.x.Begin(a.s)
 		if out := w.x.Execute(a.s, args); out != Continue {
 			t.Errorf("raised %v, alone: outcome %d", raised, out)

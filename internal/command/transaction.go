@@ -7,14 +7,23 @@ import (
 )
 
 // transaction is what a session has between MULTI and EXEC, and what it
-// watches. That MULTI has been sent is in its gates. It belongs to the goroutine
+// watches.
+//
+// What clients see is as in Redis, but for this: keys may expire, be evicted,
+// or be filled from their source while a transaction runs, since the engine
+// does that by itself; KEYS, SCAN and RANDOMKEY of others that take long, which
+// see writes as they come anyway, do not wait for a transaction nor it for
+// them; and a watched key that was absent, came and went has not changed.
+//
+// That MULTI has been sent is in its gates. It belongs to the goroutine
 // that executes the client's commands.
 type transaction struct {
 	queue   []queued
-	flags   Flags // of all commands in queue together
-	bytes   int   // of their words, with what it takes to keep them
-	broken  bool  // a request was refused: EXEC will not run the others
-	running bool  // EXEC is at work
+	flags   Flags    // of all commands in queue together
+	bytes   int      // of their words, with what it takes to keep them
+	broken  bool     // a request was refused: EXEC will not run the others
+	running bool     // EXEC is at work
+	parked  *Command // of the last request, if that asked to be parked
 	watched []watchedKey
 }
 
@@ -97,6 +106,22 @@ func (x *Executor) enqueue(s *Session, cmd *Command, args [][]byte) Outcome {
 	s.shared.lastCommand.Store(cmd)
 	s.Out.Simple("QUEUED")
 	return Continue
+}
+
+// afterPark comes before the request that follows one of a transaction that
+// asked to be parked. When that is not the same again, off the event loop, the
+// server has refused it, and the client was told: of EXEC it means that the
+// transaction is over, of another that EXEC must not run.
+func (x *Executor) afterPark(s *Session) {
+	refused := s.tx.parked
+	s.tx.parked = nil
+	switch {
+	case s.MayBlock:
+	case refused.full == "exec":
+		x.discard(s)
+	default:
+		s.tx.broken = true
+	}
 }
 
 // copyWords copies words of n bytes together.

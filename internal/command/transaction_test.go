@@ -88,7 +88,9 @@ func TestExecParks(t *testing.T) {
 		t.Errorf("outcome %d, reply %q", out, c.s.Out.Buf)
 	}
 	w.x.End(c.s)
-	c.expect(step{"EXEC", "*1 *1 $5 key:1"})
+	// It was not parked, there being too many: the client was told.
+	c.expect(step{"EXEC", "-ERR EXEC without MULTI"}, step{"GET key:1", "$7 value:1"})
+	c.expect(step{"MULTI", "+OK"}, step{"KEYS key:1", "+QUEUED"}, step{"EXEC", "*1 *1 $5 key:1"})
 }
 
 // A transaction that is longer than the query buffer may be closes the client.
@@ -121,6 +123,7 @@ func TestTransactionPaused(t *testing.T) {
 		t.Errorf("outcome %d", out)
 	}
 	w.x.End(writer.s)
+	writer.s.MayBlock = true
 	admin.do("CLIENT UNPAUSE")
 	writer.expect(step{"EXEC", "*1 +OK"})
 }
