@@ -157,6 +157,41 @@ func TestRueidis(t *testing.T) {
 	}
 }
 
+// TestRueidisCache reads through the client's own cache, which the node keeps
+// right: rueidis asks in a transaction, after CLIENT CACHING.
+func TestRueidisCache(t *testing.T) {
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{address}, SelectDB: 13, ForceSingleClient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	set := func(value string) {
+		if err := c.Do(ctx, c.B().Set().Key("a").Value(value).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func() (value string, own bool) {
+		r := c.DoCache(ctx, c.B().Get().Key("a").Cache(), time.Minute)
+		value, err := r.ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value, r.IsCacheHit()
+	}
+	set("one")
+	if v, own := get(); v != "one" || own {
+		t.Errorf("first read: %q, from the client's cache: %v", v, own)
+	}
+	if v, own := get(); v != "one" || !own {
+		t.Errorf("second read: %q, from the client's cache: %v", v, own)
+	}
+	set("two")
+	for v, _ := get(); v != "two"; v, _ = get() { // until the invalidation has come
+	}
+}
+
 func rueidisPubSub(t *testing.T, ctx context.Context, c rueidis.Client) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -45,6 +45,15 @@ async function pipelines(redis) {
   assert.equal(mixed[2][1], 'no number');
 }
 
+async function transactions(redis) {
+  assert.deepEqual(await redis.multi().set('io:t', '1').incr('io:t').get('io:t').exec(), [[null, 'OK'], [null, 2], [null, '2']]);
+  await redis.watch('io:t');
+  const other = redis.duplicate();
+  await other.set('io:t', 'other');
+  await other.quit();
+  assert.equal(await redis.multi().set('io:t', 'mine').exec(), null);
+}
+
 async function scan(redis) {
   const seen = new Set();
   for await (const keys of redis.scanStream({ match: 'io:p:*', count: 100 })) keys.forEach((k) => seen.add(k));
@@ -83,6 +92,7 @@ const redis = new Redis({ ...at, db: 3, enableReadyCheck: true, connectionName: 
 try {
   await basics(redis);
   await pipelines(redis);
+  await transactions(redis);
   await scan(redis);
   await pubsub(redis);
   await errors(redis);
