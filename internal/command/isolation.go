@@ -39,9 +39,8 @@ type isolation struct {
 	aside sync.RWMutex // the lane of sessions that may block; held as the writer it also is what one EXEC has at a time
 	lanes [laneCount]lane
 
-	unseen []*Session  // GUARDED_BY(aside): inside since before isolation was raised
-	last   time.Time   // GUARDED_BY(aside): end of the last transaction
-	timer  *time.Timer // GUARDED_BY(aside): lowers
+	unseen []*Session // GUARDED_BY(aside): inside since before isolation was raised
+	last   time.Time  // GUARDED_BY(aside): end of the last transaction
 }
 
 // lane is a lock in a cache line of its own.
@@ -135,7 +134,7 @@ func (i *isolation) settled(x *Executor) bool {
 		i.raised.Store(true)
 		i.unseen = x.sessions.all()
 		i.last = time.Now()
-		i.timer = time.AfterFunc(lowerAfter, i.lower)
+		time.AfterFunc(lowerAfter, i.lower)
 	}
 	if len(i.unseen) > 0 {
 		i.unseen = slices.DeleteFunc(i.unseen, func(s *Session) bool { return s.shared.active.Load()&1 == 0 })
@@ -154,15 +153,16 @@ func (i *isolation) readmit(s *Session) {
 }
 
 // lower makes batches go without lanes again when there was no transaction for
-// some time.
+// some time; otherwise it comes back later. From raised on there is one of it
+// under way.
 func (i *isolation) lower() {
 	if !i.aside.TryLock() {
-		i.timer.Reset(lowerAfter)
+		time.AfterFunc(lowerAfter, i.lower)
 		return
 	}
 	defer i.aside.Unlock()
 	if time.Since(i.last) < lowerAfter {
-		i.timer.Reset(lowerAfter)
+		time.AfterFunc(lowerAfter, i.lower)
 		return
 	}
 	i.raised.Store(false)
