@@ -41,6 +41,9 @@ It reads the node's HTTP listener, and waits for it when it is away.
 Keys: q quits, p pauses, s sorts, ? explains.`,
 		Example: `  larder top
   larder top --http-addr 10.0.0.7:8080
+
+  # one that has a password
+  larder top --http-addr http://:secret@10.0.0.7:8080
   larder top --once`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -15,8 +15,10 @@ type adaptive struct {
 
 	population population
 	ghosts     ghosts
-	// learner is nil while the capacity is unlimited.
-	learner *learner
+	// learner is nil while the capacity is unlimited or nearly all of it is
+	// free: until there is something to choose it would only take memory.
+	learner  *learner
+	capacity uint64
 	// worthless are candidates by worth, stale by age and size: what LRU
 	// would evict if it knew sizes.
 	worthless, stale candidates
@@ -42,7 +44,7 @@ func newAdaptive(e Entries) *adaptive {
 	return &adaptive{
 		entries:    e,
 		random:     0x2545f4914f6cdd1d,
-		population: population{entries: e},
+		population: newPopulation(e),
 	}
 }
 
@@ -54,7 +56,7 @@ func (p *adaptive) Add(r Ref, hash uint64, size uint32) {
 	}
 	n.Prev = Ref(p.clock)
 	p.population.add(r, n, size)
-	if p.learner == nil {
+	if p.learner == nil && !p.begin() {
 		return
 	}
 	if bits.Len32(p.population.count)-1 > p.learner.model.scale {
@@ -104,7 +106,10 @@ func (p *adaptive) Victim() Ref {
 		return 0
 	}
 	if p.learner != nil {
-		p.learner.judging = true
+		if !p.learner.judging {
+			p.learner.judging = true
+			p.rescale() // from now on there are ghosts
+		}
 		p.maybeLearn()
 	}
 	p.gather()
@@ -169,22 +174,37 @@ func (p *adaptive) Evicted(r Ref) {
 }
 
 func (p *adaptive) SetCapacity(capacity uint64) {
-	switch {
-	case capacity == 0:
+	p.capacity = capacity
+	if capacity == 0 {
 		p.learner, p.ghosts, p.worthless, p.stale = nil, ghosts{}, nil, nil
 		return
-	case p.learner == nil:
-		p.learner = newLearner()
-		p.lastLearned = p.clock
 	}
+	if p.learner != nil {
+		p.rescale()
+	}
+}
+
+// learnFrom is the share of the capacity that is taken when learning begins.
+const learnFrom = 128
+
+// begin starts to learn when it is time, and reports whether it did.
+func (p *adaptive) begin() bool {
+	if p.capacity == 0 || p.population.bytes < p.capacity/learnFrom {
+		return false
+	}
+	p.learner = newLearner()
+	p.lastLearned = p.clock
 	p.rescale()
+	return true
 }
 
 // rescale adapts model, sample and ghosts to the number of resident entries.
 func (p *adaptive) rescale() {
 	n := max(p.population.count, 1<<leastScale)
 	p.learner.rescale(n)
-	p.ghosts.grow(2 << (bits.Len32(n) - 1))
+	if p.learner.judging {
+		p.ghosts.grow(2 << (bits.Len32(n) - 1))
+	}
 }
 
 // maybeLearn recomputes the model when it is due.

@@ -36,6 +36,14 @@ type Entries interface {
 	Size(Ref) uint32
 }
 
+// Sampler is implemented by [Entries] from which a random entry can be drawn,
+// so that a policy that looks for victims at random needs no list of them.
+type Sampler interface {
+	// Random returns an entry that is known to the policy, each about as often
+	// as any other when random is; zero when there is none.
+	Random(random uint64) Ref
+}
+
 // Policy decides the order in which entries leave. None of its methods may be
 // called concurrently.
 type Policy interface {

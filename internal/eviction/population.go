@@ -10,12 +10,28 @@ import "math/bits"
 // Invariant: the node of the entry at position i of its list has Next == i.
 // Invariant: bytes of a list is the sum of its entries' sizes, which are above
 // zero and change only with resized.
+//
+// Where the entries can be drawn from without a list ([Sampler]), only those of
+// largeSize and more are listed: for them four bytes do not matter.
 type population struct {
 	entries Entries
+	sampler Sampler  // nil: all entries are listed
 	lists   []roster // by bits.Len32 of the size
 	count   uint32
 	bytes   uint64
+	small   uint64 // bytes of the entries that are not listed
 }
+
+// largeSize is the size in bytes from which on entries are always listed.
+const largeSize = 1 << 10
+
+func newPopulation(e Entries) population {
+	s, _ := e.(Sampler)
+	return population{entries: e, sampler: s}
+}
+
+// listed reports whether entries of a size are listed.
+func (p *population) listed(size uint32) bool { return p.sampler == nil || size >= largeSize }
 
 // roster is the list of the entries of one octave of sizes.
 type roster struct {
@@ -35,6 +51,12 @@ func (l *roster) at(i uint32) *Ref {
 
 // add lists an entry.
 func (p *population) add(r Ref, n *Node, size uint32) {
+	p.count++
+	p.bytes += uint64(size)
+	if !p.listed(size) {
+		p.small += uint64(size)
+		return
+	}
 	octave := bits.Len32(size)
 	for octave >= len(p.lists) {
 		p.lists = append(p.lists, roster{})
@@ -47,17 +69,19 @@ func (p *population) add(r Ref, n *Node, size uint32) {
 	n.Next = Ref(l.count)
 	l.count++
 	l.bytes += uint64(size)
-	p.count++
-	p.bytes += uint64(size)
 }
 
 // remove takes an entry out; the last one of its list takes its position.
 func (p *population) remove(n *Node, size uint32) {
+	p.count--
+	p.bytes -= uint64(size)
+	if !p.listed(size) {
+		p.small -= uint64(size)
+		return
+	}
 	l := &p.lists[bits.Len32(size)]
 	l.count--
 	l.bytes -= uint64(size)
-	p.count--
-	p.bytes -= uint64(size)
 	if i := uint32(n.Next); i != l.count {
 		last := *l.at(l.count)
 		*l.at(i) = last
@@ -73,12 +97,15 @@ func (p *population) remove(n *Node, size uint32) {
 
 // moved notes the new place of an entry.
 func (p *population) moved(n *Node, size uint32, to Ref) {
+	if !p.listed(size) {
+		return
+	}
 	*p.lists[bits.Len32(size)].at(uint32(n.Next)) = to
 }
 
 // resized notes the new size of an entry.
 func (p *population) resized(r Ref, n *Node, before, after uint32) {
-	if bits.Len32(before) != bits.Len32(after) {
+	if bits.Len32(before) != bits.Len32(after) || !p.listed(before) {
 		p.remove(n, before)
 		p.add(r, n, after)
 		return
@@ -90,7 +117,11 @@ func (p *population) resized(r Ref, n *Node, before, after uint32) {
 // sample draws an entry from a population that is not empty, about in proportion
 // to the bytes.
 func (p *population) sample(random uint64) Ref {
-	at, _ := bits.Mul64(random, p.bytes)
+	at, rest := bits.Mul64(random, p.bytes)
+	if at < p.small {
+		return p.sampleSmall(rest)
+	}
+	at -= p.small
 	for i := range p.lists {
 		l := &p.lists[i]
 		if at < l.bytes {
@@ -102,4 +133,16 @@ func (p *population) sample(random uint64) Ref {
 		at -= l.bytes
 	}
 	return 0
+}
+
+// sampleSmall draws an entry that is not listed, or any when they are too few
+// to be met soon.
+func (p *population) sampleSmall(random uint64) (r Ref) {
+	for range 8 {
+		if r = p.sampler.Random(random); !p.listed(p.entries.Size(r)) {
+			break
+		}
+		random = random*0x9e3779b97f4a7c15 + 1
+	}
+	return r
 }

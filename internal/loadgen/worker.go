@@ -118,15 +118,6 @@ func (w *worker) drop(s *session, err error, now int64) {
 	w.tally.dropped++
 }
 
-// inflight returns the requests in flight on all sessions.
-func (w *worker) inflight() int {
-	n := 0
-	for _, s := range w.sessions {
-		n += s.inflight
-	}
-	return n
-}
-
 // alive returns the number of sessions that are not broken.
 func (w *worker) alive() int {
 	n := 0

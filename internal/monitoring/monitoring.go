@@ -14,6 +14,7 @@
 package monitoring
 
 import (
+	"crypto/subtle"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,13 @@ func (m *Monitor) Stopping() { m.phase.Store(stopping) }
 
 // Ready tells whether the node serves clients.
 func (m *Monitor) Ready() bool { return m.phase.Load() == serving }
+
+// Authorized tells whether a password is that of the node; any is when it has
+// none.
+func (m *Monitor) Authorized(password string) bool {
+	want := m.cfg.Executor.Options().Password
+	return want == "" || subtle.ConstantTimeCompare([]byte(password), []byte(want)) == 1
+}
 
 // Registry has the metrics of the node and of the process. It is no global one.
 func (m *Monitor) Registry() *prometheus.Registry { return m.registry }

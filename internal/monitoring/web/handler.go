@@ -24,6 +24,8 @@ type Node interface {
 	Ready() bool
 	Status() status.Status
 	Registry() *prometheus.Registry
+	// Authorized tells whether a password is the node's; any is when it has none.
+	Authorized(password string) bool
 }
 
 // page is the status page: one file, whose script reads /api/status.
@@ -34,7 +36,8 @@ var page string
 // Handler answers the requests of the listener. local tells that it listens on
 // this machine only: then profiles are served as well, and only requests to an
 // address or to localhost are answered, so that no page in a browser can read
-// the node through a name that it has pointed at this machine.
+// the node through a name that it has pointed at this machine. Elsewhere the
+// node's password is asked for.
 func Handler(node Node, local bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", servePage)
@@ -57,8 +60,25 @@ func Handler(node Node, local bool) http.Handler {
 	h := within(writeTimeout, mux)
 	if local {
 		h = onlyLocalNames(h)
+	} else {
+		h = onlyKnown(node, h)
 	}
 	return guarded(h)
+}
+
+// onlyKnown asks for the node's password, if it has one, as Redis clients are
+// asked: with HTTP basic authentication, the user being ignored. Health and
+// readiness tell nothing and are for those who have no password.
+func onlyKnown(node Node, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		if r.URL.Path != "/health" && r.URL.Path != "/ready" && !node.Authorized(password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="larder"`)
+			http.Error(w, "this node has a password: send it with HTTP basic authentication", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // guarded sets what holds for every answer.

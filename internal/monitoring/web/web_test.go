@@ -31,6 +31,7 @@ func (n toy) Status() status.Status {
 	}
 }
 
+func (n toy) Authorized(password string) bool { return password == "" || password == "secret" }
 func (n toy) Registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "larder_toy", Help: "A toy."}))
@@ -192,5 +193,28 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	if err := s.Shutdown(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPasswordIsAskedForFromAfar: beyond loopback all but health and readiness
+// is for those who know the node's password.
+func TestPasswordIsAskedForFromAfar(t *testing.T) {
+	for _, c := range []struct {
+		path, password string
+		want           int
+	}{
+		{"/metrics", "wrong", http.StatusUnauthorized},
+		{"/api/status", "wrong", http.StatusUnauthorized},
+		{"/", "wrong", http.StatusUnauthorized},
+		{"/metrics", "secret", http.StatusOK},
+		{"/health", "wrong", http.StatusOK},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		r.SetBasicAuth("any", c.password)
+		w := httptest.NewRecorder()
+		Handler(toy{}, false).ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s with password %q: %d, want %d", c.path, c.password, w.Code, c.want)
+		}
 	}
 }

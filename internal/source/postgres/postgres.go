@@ -149,14 +149,16 @@ func (l *Lookup) args(p source.Params) []any {
 
 // read makes a value of the only row.
 func (l *Lookup) read(rows pgx.Rows) (source.Value, error) {
-	found := rows.Next()
-	if !found && rows.Err() != nil {
-		return source.Value{}, rows.Err()
-	}
+	// The fields come first: without a row Next gives the connection back to the
+	// pool, and with it the memory they are in.
 	fields := rows.FieldDescriptions()
 	columns := make([]string, len(fields))
 	for i := range fields {
 		columns[i] = fields[i].Name
+	}
+	found := rows.Next()
+	if !found && rows.Err() != nil {
+		return source.Value{}, rows.Err()
 	}
 	if err := row.CheckColumns(l.result, columns); err != nil {
 		return source.Value{}, err

@@ -56,7 +56,10 @@ type keyspace struct {
 }
 
 // Invariant: eviction.Entries is implemented for refs of live entries only.
-var _ eviction.Entries = (*shard)(nil)
+var (
+	_ eviction.Entries = (*shard)(nil)
+	_ eviction.Sampler = (*shard)(nil)
+)
 
 // Node implements [eviction.Entries].
 func (s *shard) Node(r Ref) *eviction.Node {
@@ -206,7 +209,7 @@ func (s *shard) randomTimed() Ref {
 // entries, zero when there is none.
 func (s *shard) randomEntry() Ref { return s.Random(rand.Uint64()) }
 
-// Random implements [eviction.Entries].
+// Random implements [eviction.Sampler].
 func (s *shard) Random(random uint64) Ref {
 	total := uint64(0)
 	for _, k := range s.spaces {

@@ -263,6 +263,24 @@ func (s *Store) run() {
 			s.measureOverhead()
 		}
 		s.Tick(s.config.Clock(), n%10 == 0)
+		if n%decayTicks == decayTicks-1 {
+			s.decay()
+		}
+	}
+}
+
+// decayTicks is how many ticks a minute has: that often counters of frequency
+// age by one, as with Redis's lfu-decay-time of 1.
+const decayTicks = int(time.Minute / tickInterval)
+
+// decay ages the counters of policies that have some.
+func (s *Store) decay() {
+	for _, sh := range s.shards {
+		sh.mu.Lock()
+		if p, ok := sh.policy.(eviction.Decayer); ok {
+			p.Decay(1)
+		}
+		sh.mu.Unlock()
 	}
 }
 
