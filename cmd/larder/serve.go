@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -128,11 +129,19 @@ func environment() []config.Override {
 	return nil
 }
 
+// gcPercent is how far the Go heap may outgrow what lives in it. Keys and values
+// are not in it, and what is, is small and seldom replaced: collecting twice as
+// often as usual costs nothing to speak of and saves memory.
+const gcPercent = 50
+
 // serve runs a node until a signal or a client ends it.
 func serve(ctx context.Context, cfg config.Config) error {
 	ctx, cancel := signal.NotifyContext(orBackground(ctx), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	log := newLogger(os.Stderr, cfg.Log)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	b := build()
 	log.Info("larder "+b.Version+" starts", "maxmemory", memoryText(cfg.Memory.MaxBytes), "policy", cfg.Memory.Policy.String())
 	n, err := node.Start(cfg, b, log)

@@ -23,7 +23,7 @@ type population struct {
 }
 
 // largeSize is the size in bytes from which on entries are always listed.
-const largeSize = 1 << 10
+const largeSize = 4 << 10
 
 func newPopulation(e Entries) population {
 	s, _ := e.(Sampler)
