@@ -233,6 +233,42 @@ func (p *Parser) fast(buf []byte) (args [][]byte, n int, ok bool) {
 	return args, pos, true
 }
 
+// Glance looks at the request that begins buf without parsing it: it returns its
+// second argument, which is the key of most commands, nil when there is none,
+// and its length in bytes. A length of zero says that it is incomplete or
+// unusual. Nothing is checked that Next will check.
+func Glance(buf []byte) (key []byte, n int) {
+	if len(buf) < 4 || buf[0] != '*' || buf[2] != '\r' {
+		return nil, 0
+	}
+	count := int(buf[1]) - '0'
+	if uint(count) > 9 {
+		return nil, 0
+	}
+	pos := 4
+	for i := range count {
+		if len(buf)-pos < 6 {
+			return nil, 0
+		}
+		length := 0
+		for pos++; buf[pos] != '\r'; pos++ {
+			length = length*10 + int(buf[pos]) - '0'
+			if uint(length) > 1<<20 || pos+3 >= len(buf) {
+				return nil, 0
+			}
+		}
+		pos += 2
+		if length > len(buf)-pos-2 {
+			return nil, 0
+		}
+		if i == 1 {
+			key = buf[pos : pos+length]
+		}
+		pos += length + 2
+	}
+	return key, pos
+}
+
 // Large tells, after ErrIncomplete, whether the request waits for a large
 // argument: its length n, the arguments before it (valid until the next call),
 // and from which byte of the buffer on it has arrived. The caller may then read

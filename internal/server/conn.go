@@ -123,7 +123,9 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 		c.learnLimits()
 	}
 	exec.Begin(c.session)
+	ahead := lookahead{exec: c.srv.keys}
 	for range share {
+		ahead.look(c.session, buf, used)
 		args, n, err := c.parser.Next(buf[used:])
 		if err != nil {
 			why = c.refuse(err)

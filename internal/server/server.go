@@ -14,6 +14,7 @@ import (
 // concurrent use. See [New].
 type Server struct {
 	cfg  Config
+	keys Prefetcher // exec, when it wants to know keys in advance
 	exec Executor
 	log  *slog.Logger
 
@@ -76,8 +77,9 @@ func New(cfg Config, exec Executor, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	keys, _ := exec.(Prefetcher)
 	return &Server{
-		cfg: cfg, exec: exec, log: log, started: time.Now(),
+		cfg: cfg, exec: exec, keys: keys, log: log, started: time.Now(),
 		stopping: make(chan struct{}), stopTick: make(chan struct{}), stopped: make(chan struct{}),
 	}, nil
 }

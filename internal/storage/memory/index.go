@@ -24,6 +24,7 @@ type index struct {
 	released uint64 // slots of old whose memory has been given back
 	boundary uint64 // hashes below are in table; meaningful while old.n > 0
 	count    uint64
+	hint     *hint // where others learn the table's place; may be nil
 }
 
 // table is one array of slots. The capacity is n plus a tail that takes
@@ -166,6 +167,7 @@ func (x *index) grow() {
 	switch {
 	case x.n == 0:
 		x.table = newTable(indexStart)
+		x.publish()
 	case x.old.n != 0:
 		x.move(moveStep)
 	case x.count >= x.n-x.n/16-x.n/64: // 92 %
@@ -191,6 +193,7 @@ func (x *index) shrink() {
 func (x *index) begin(n uint64) {
 	x.old, x.table = x.table, newTable(n)
 	x.cursor, x.released, x.boundary = 0, 0, 0
+	x.publish()
 	if x.old.n <= moveAtOnce {
 		x.finishMove()
 	}
@@ -302,5 +305,6 @@ func (x *index) free() {
 	if x.old.n != 0 {
 		x.old.free()
 	}
-	*x = index{}
+	*x = index{hint: x.hint}
+	x.publish()
 }

@@ -17,6 +17,7 @@ type shard struct {
 	number int
 	spaces []*keyspace // by database number
 	byID   []*keyspace // by keyspace id, which entries carry
+	hints  []hint      // by database number, but for swapped ones; read without mu
 	wheel  wheel
 	policy eviction.Policy // nil: none is needed
 	rules  rules
@@ -81,7 +82,7 @@ func (s *shard) Size(r Ref) uint32 {
 func (s *shard) space(db int) *keyspace {
 	k := s.spaces[db]
 	if k == nil {
-		k = &keyspace{id: uint16(db)}
+		k = &keyspace{id: uint16(db), index: index{hint: &s.hints[db]}}
 		s.spaces[db], s.byID[db] = k, k
 	}
 	return k

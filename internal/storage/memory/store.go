@@ -106,7 +106,7 @@ func Open(c Config) (*Store, error) {
 		stop:  make(chan struct{}),
 	}
 	for i := range c.Shards {
-		sh := &shard{store: s, number: i, spaces: make([]*keyspace, c.Databases), byID: make([]*keyspace, c.Databases)}
+		sh := &shard{store: s, number: i, spaces: make([]*keyspace, c.Databases), byID: make([]*keyspace, c.Databases), hints: make([]hint, c.Databases)}
 		var err error
 		if sh.arena, err = newArena(); err != nil {
 			s.freeAll()

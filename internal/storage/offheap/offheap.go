@@ -125,3 +125,14 @@ func ReserveSmall(size uint64) (Region, error) {
 	}
 	return Region{base: base, size: uintptr(size), committed: uintptr(size)}, nil
 }
+
+// Address is a place in memory that may be gone by now: good for [Prefetch]
+// and nothing else.
+type Address uintptr
+
+// AddressOf returns the address of an offset.
+func (r *Region) AddressOf(off uint64) Address { return Address(uintptr(r.base) + uintptr(off)) }
+
+// Prefetch asks the processor to have the cache line at an address at hand soon.
+// It is a hint: nothing happens when the address is not mapped any more.
+func Prefetch(a Address) { prefetch(uintptr(a)) }

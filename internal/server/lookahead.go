@@ -1,0 +1,69 @@
+package server
+
+import (
+	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/resp"
+)
+
+// Prefetcher is an [Executor] that wants to hear of keys some time before the
+// requests that name them, so that what it knows of them is at hand by then.
+type Prefetcher interface {
+	// Soon is called with a key that a request will name, a few requests before.
+	Soon(s *command.Session, key []byte) (token uint64)
+	// Sooner is called with the token some requests later.
+	Sooner(s *command.Session, token uint64)
+}
+
+// lookahead goes through a pipeline of requests some steps before they are
+// executed. The zero value looks at nothing.
+//
+// Invariant: the next queued requests of the buffer have been looked at, and
+// at is where the one behind them begins.
+type lookahead struct {
+	exec   Prefetcher // nil: do not look
+	at     int
+	queued int
+	newest uint32
+	tokens [aheadRing]uint64
+}
+
+const (
+	// aheadSteps is how many requests are looked at before one is executed: as
+	// many loads of memory as a processor core keeps under way.
+	aheadSteps = 10
+	// aheadHalf is how many steps after the first look the second one comes.
+	aheadHalf = 5
+	aheadRing = 16 // a power of two, larger than aheadSteps
+	// aheadFrom is the input, in bytes, from which on looking ahead is worth it.
+	aheadFrom = 192
+)
+
+// look is called before the request at used is executed.
+func (a *lookahead) look(s *command.Session, buf []byte, used int) {
+	if a.exec == nil || len(buf)-used < aheadFrom && a.queued == 0 {
+		return
+	}
+	if a.queued == 0 {
+		a.at = used
+	}
+	for a.queued < aheadSteps {
+		key, n := resp.Glance(buf[a.at:])
+		if n == 0 {
+			break
+		}
+		token := uint64(0)
+		if key != nil {
+			token = a.exec.Soon(s, key)
+		}
+		a.newest++
+		a.tokens[a.newest%aheadRing] = token
+		a.at += n
+		a.queued++
+		if earlier := a.tokens[(a.newest-aheadHalf)%aheadRing]; earlier != 0 {
+			a.exec.Sooner(s, earlier)
+		}
+	}
+	if a.queued > 0 {
+		a.queued--
+	}
+}
