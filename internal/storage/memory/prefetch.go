@@ -43,6 +43,10 @@ func (s *Store) PrefetchSlot(db int, key []byte) (hash uint64) {
 	return hash
 }
 
+// maxPrefetch bounds the cache lines loaded of an entry: what follows the
+// processor fetches by itself once it sees that it is read in order.
+const maxPrefetch = 10
+
 // PrefetchEntry has the entry of a key loaded whose slot has arrived.
 func (s *Store) PrefetchEntry(db int, hash uint64) {
 	sh := s.shards[hash>>s.shift]
@@ -52,8 +56,11 @@ func (s *Store) PrefetchEntry(db int, hash uint64) {
 	if k := sh.spaces[db]; k != nil {
 		if r := k.index.first(uint32(hash)); r != 0 {
 			at := sh.region.AddressOf(uint64(r) * unit)
-			offheap.Prefetch(at)
-			offheap.Prefetch(at + 64)
+			// As many lines as an entry of the shard has on average.
+			lines := min(sh.liveUnits*unit/64/k.index.count+2, maxPrefetch)
+			for line := range offheap.Address(lines) {
+				offheap.Prefetch(at + 64*line)
+			}
 		}
 	}
 	sh.mu.Unlock()
