@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"regexp"
@@ -11,8 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/larder-cache/larder/internal/source/postgres/local"
 )
 
 // demoOutput collects what is printed, and can wait for a text in it.
@@ -64,9 +61,6 @@ var demoShows = []*regexp.Regexp{
 func checkDemo(t *testing.T, database string) {
 	var out demoOutput
 	err := runDemo(context.Background(), &out, "--duration", "4s", "--rate", "2000", "--crowd", "100", "--clients", "8", "--db", database)
-	if errors.Is(err, local.ErrNotInstalled) {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,17 +47,8 @@ func (c *Context) Close() { c.outcome = Close }
 func (c *Context) Reply() *resp.Writer { return &c.Session.Out }
 
 // Lock locks a key of the client's database; the caller releases the handle.
-// No two handles may be held at once: see LockAll.
+// No two handles may be held at once: see lockEvery.
 func (c *Context) Lock(key []byte) memory.Handle { return c.Cache.Lock(c.DB, key, c.Now) }
-
-// LockAll locks several keys of the client's database together.
-func (c *Context) LockAll(keys ...[]byte) memory.Handles {
-	refs := make([]memory.KeyRef, len(keys))
-	for i, key := range keys {
-		refs[i] = memory.KeyRef{DB: c.DB, Key: key}
-	}
-	return c.Cache.LockAll(refs, c.Now)
-}
 
 // Lookup is a client's read of a key: it counts a hit or a miss, tells the
 // eviction policy, and notes a miss that a source could fill. In that case the

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func TestTransactionsPassWaitingClients(t *testing.T) {
 			waiting.batch(request)
 		}()
 		for w.x.blocked.Load() == 0 {
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		if got := c.batch("MULTI", "PING", "EXEC"); got != "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n" {
 			t.Errorf("beside %s: %q", request, got)
