@@ -68,29 +68,35 @@ var layers = [][]string{
 	{"internal/monitoring"},
 	{"internal/server"},         // 1
 	{"internal/command"},        // 3
+	{"internal/cluster"},        // 4
 	{"internal/resp"},           // 2: bytes; the commands write replies with it
 	{"internal/cache"},          // 5
+	{"internal/replication"},    // 7: streams of effects into and out of the engine
 	{"internal/storage/memory"}, // 6
 	{"internal/source"},         // 5a
 	{"internal/eviction"},       // 6a
+	{"internal/hashing"},        // 4a
 	{"internal/storage/offheap"},
+	{"internal/config/etcd"},
 }
 
 // apart are packages outside the way of a request: they import nothing of it,
 // except what is named.
 var apart = map[string][]string{
-	"bench":            {"internal/loadgen"},
-	"internal/loadgen": nil,
-	"internal/lint":    nil,
-	"tests":            nil,
+	"bench":             {"internal/loadgen"},
+	"internal/loadgen":  nil,
+	"internal/lint":     nil,
+	"internal/simulate": {"internal/cluster", "internal/hashing"},
+	"tests":             nil,
 }
 
 // only says who alone may import a package.
 var only = map[string][]string{
-	"internal/config":  {"internal/node", "cmd/larder"},
-	"internal/node":    {"cmd/larder"},
-	"internal/demo":    {"cmd/larder"},
-	"internal/loadgen": {"bench", "cmd/larder"},
+	"internal/config":      {"internal/node", "cmd/larder"},
+	"internal/config/etcd": {"internal/node"},
+	"internal/node":        {"cmd/larder"},
+	"internal/demo":        {"cmd/larder"},
+	"internal/loadgen":     {"bench", "cmd/larder"},
 }
 
 // home returns the named directory that a package belongs to and its layer, -1
