@@ -1,0 +1,71 @@
+package cluster
+
+// Routes is the view as one node's requests need it. It is immutable, but for
+// being replaced as a whole.
+//
+// Invariant: the table that a batch of requests has begun with stays in force
+// until the batch ends (command.Executor.Reroute).
+type Routes struct {
+	// View is what the routes were derived from.
+	View *View
+	// Self is this node's place in View.Nodes.
+	Self int16
+
+	places [Partitions]Place
+}
+
+// Place tells what a request for a partition has to do.
+type Place struct {
+	Owner int16 // index into View.Nodes, NoNode when nobody owns the partition
+	Kind  PlaceKind
+}
+
+// PlaceKind is where a request is executed.
+type PlaceKind uint8
+
+const (
+	// Here: this node owns the partition and has all of it.
+	Here PlaceKind = iota
+	// There: another node owns it.
+	There
+	// Arriving: this node owns it, but its former owner has not handed over the
+	// last writes yet. Requests wait.
+	Arriving
+	// Nowhere: nobody owns it, or its owner has lost it.
+	Nowhere
+)
+
+// NewRoutes derives the routes of the node self, which must be in the view.
+// arrived tells whether a partition of its own that a former owner has still to
+// hand over (Row.From) is complete.
+func NewRoutes(v *View, self NodeID, arrived func(partition int) bool) *Routes {
+	r := &Routes{View: v, Self: int16(v.Index(self))}
+	if r.Self == NoNode {
+		panic("cluster: routes of a node that is not in the view")
+	}
+	for p := range v.Rows {
+		switch owner := v.Rows[p].Owner; {
+		case owner == NoNode:
+			r.places[p] = Place{NoNode, Nowhere}
+		case owner != r.Self:
+			r.places[p] = Place{owner, There}
+		case v.Rows[p].From != NoNode && !arrived(p):
+			r.places[p] = Place{owner, Arriving}
+		default:
+			r.places[p] = Place{owner, Here}
+		}
+	}
+	return r
+}
+
+// At returns the place of a partition.
+func (r *Routes) At(partition int) Place { return r.places[partition] }
+
+// IsHere reports whether requests for the partition are executed on this node.
+func (r *Routes) IsHere(partition int) bool { return r.places[partition&(Partitions-1)].Kind == Here }
+
+// Node returns a node by its place in the view. It must not be modified.
+func (r *Routes) Node(at int16) *Node { return &r.View.Nodes[at] }
+
+// Version returns the version of the view.
+func (r *Routes) Version() uint64 { return r.View.Version }
