@@ -24,9 +24,12 @@ func anyView(t *rapid.T) *View {
 	v := NewView(nodes)
 	v.Version = rapid.Uint64().Draw(t, "version")
 	node := rapid.IntRange(-1, len(nodes)-1)
+	changes := rapid.SliceOfN(rapid.IntRange(0, Partitions-1), 0, 20).Draw(t, "changes")
 	for p := range v.Rows {
-		if p > 0 && rapid.IntRange(0, 9).Draw(t, "same") > 0 {
-			v.Rows[p] = v.Clone().Rows[p-1]
+		if p > 0 && !slices.Contains(changes, p) {
+			former := &v.Rows[p-1]
+			v.Rows[p] = *former
+			v.Rows[p].Replicas, v.Rows[p].InSync = slices.Clone(former.Replicas), slices.Clone(former.InSync)
 			continue
 		}
 		r := Row{Owner: int16(node.Draw(t, "owner")), Target: int16(node.Draw(t, "target")), From: int16(node.Draw(t, "from")), Epoch: Epoch(rapid.Uint64().Draw(t, "epoch"))}
