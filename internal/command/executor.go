@@ -166,7 +166,7 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 	if s.tx.parked != nil {
 		x.afterPark(s)
 	}
-	mark := len(s.Out.Buf)
+	mark := s.Out.Mark()
 	if s.reply == replySkipNext {
 		s.reply = replySkip
 	}
@@ -285,7 +285,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 	if timed || sampled {
 		start = x.clock.monotonic() - s.local.waited
 	}
-	mark := len(s.Out.Buf)
+	mark := s.Out.Mark()
 	cmd.Run(c)
 	if c.reads.Any() && !x.answered(s, c, mark) {
 		return c.outcome
@@ -310,7 +310,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 // answered counts what a command has read. When a source could supply some of
 // it the reply is taken back, the source is asked, and the command runs again.
 // It reports false when the request is not done: it has to park first.
-func (x *Executor) answered(s *Session, c *Context, mark int) bool {
+func (x *Executor) answered(s *Session, c *Context, mark resp.Mark) bool {
 	if !c.reads.Missed() || s.tx.running {
 		x.cache.Commit(&c.reads)
 		return true

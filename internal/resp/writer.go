@@ -12,11 +12,14 @@ const (
 )
 
 // Attachment is a run of bytes that belongs into the output but is not copied
-// into the buffer: it leaves by writev.
+// into the buffer, and leaves by writev; or a hole, which waits for its bytes.
 type Attachment struct {
 	At      int    // position in Buf before which Data is to be sent
 	Data    []byte // must stay unchanged until Release
 	Release func() // called once when Data has been sent or dropped; may be nil
+
+	serial uint64 // ascends with the place in the list; of a hole its id
+	open   bool   // a hole that is not filled
 }
 
 // Writer appends replies to a buffer. The zero value writes RESP2 to an empty
@@ -25,6 +28,13 @@ type Attachment struct {
 // Who sends the output takes it with [Writer.Chunks] and [Writer.Sent]; what
 // has been sent stays in front of Buf until all is, so that positions in Buf
 // keep their meaning.
+//
+// A reply that is not known yet has a hole in its place; see [Writer.Hole].
+//
+// Invariant: the output is front, then Buf with the attachments at their
+// positions; of Buf the first sent bytes, of front the first sentFront bytes
+// and of the first attachment the first sentRef bytes are gone. Nothing behind
+// an open hole is sent.
 type Writer struct {
 	Buf         []byte
 	Attachments []Attachment
@@ -33,26 +43,53 @@ type Writer struct {
 	attached int // bytes in Attachments not sent yet
 	sent     int // bytes of Buf sent already
 	sentRef  int // bytes of the first attachment sent already
+
+	whole     []Attachment // the memory of Attachments from its start on, empty
+	forgotten int          // attachments at the start of whole that are in front of Attachments
+
+	front     []byte // output before Buf: what stood before the first open hole
+	sentFront int    // bytes of front sent already
+	waiting   int    // open holes
+	serial    uint64 // of the newest attachment
 }
 
-// Size returns the bytes waiting to be sent, attachments included.
-func (w *Writer) Size() int { return len(w.Buf) - w.sent + w.attached }
+// Size returns the bytes waiting to be sent, attachments included. With open
+// holes not all of them can be sent; see [Writer.Ready].
+func (w *Writer) Size() int {
+	return len(w.Buf) - w.sent + w.attached + len(w.front) - w.sentFront
+}
 
 // Attached returns the bytes of attachments waiting to be sent.
 func (w *Writer) Attached() int { return w.attached }
 
-// Reset drops all output and releases the attachments. The buffer is kept.
+// Reset drops all output, releases the attachments and forgets the holes. The
+// buffer is kept.
 func (w *Writer) Reset() {
+	w.Truncate(Mark{})
 	w.sent, w.sentRef = 0, 0
-	w.Truncate(0)
+	w.front, w.sentFront = w.front[:0], 0
 }
 
-// Truncate drops all output behind the first n bytes of Buf, attachments
-// behind it included. Used to take back a reply: n is the length Buf had before
-// it, and nothing may have been sent since.
-func (w *Writer) Truncate(n int) {
-	w.Buf = w.Buf[:n]
-	for last := len(w.Attachments) - 1; last >= 0 && (w.Attachments[last].At > n || n == 0); last-- {
+// Mark is a place between two replies.
+type Mark struct {
+	at     int
+	serial uint64
+}
+
+// Mark returns the place behind all that was written. It is valid until Compact
+// or until the output before it has been sent.
+func (w *Writer) Mark() Mark { return Mark{len(w.Buf), w.serial} }
+
+// Truncate drops all output behind a mark, attachments and holes included. Used
+// to take back a reply: nothing may have been sent since the mark was taken, and
+// no hole behind it filled.
+// What comes for a hole that was dropped is dropped too.
+func (w *Writer) Truncate(m Mark) {
+	w.Buf = w.Buf[:m.at]
+	for last := len(w.Attachments) - 1; last >= 0 && w.Attachments[last].serial > m.serial; last-- {
+		if w.Attachments[last].open {
+			w.waiting--
+		}
 		w.attached -= len(w.Attachments[last].Data)
 		w.drop(last)
 		w.Attachments = w.Attachments[:last]
@@ -117,7 +154,7 @@ func (w *Writer) BulkInt(v int64) {
 // calls release, which happens exactly once.
 func (w *Writer) BulkRef(data []byte, release func()) {
 	w.head('$', len(data))
-	w.Attachments = append(w.Attachments, Attachment{At: len(w.Buf), Data: data, Release: release})
+	w.attach(Attachment{At: len(w.Buf), Data: data, Release: release})
 	w.attached += len(data)
 	w.Buf = append(w.Buf, '\r', '\n')
 }

@@ -126,7 +126,7 @@ func TestTruncateReleases(t *testing.T) {
 	var w resp.Writer
 	var kept, dropped [2]int
 	want := reply(&w, &kept)
-	mark := len(w.Buf)
+	mark := w.Mark()
 	reply(&w, &dropped)
 	w.Truncate(mark)
 	if dropped != [2]int{1, 1} || kept != [2]int{} || w.Size() != len(want) {
