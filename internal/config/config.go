@@ -34,6 +34,9 @@ type Config struct {
 
 	// File is the path the configuration was read from, empty for none.
 	File string
+	// Own is what the node itself was given, so that the settings of a cluster
+	// can be laid below it. Nil for a configuration that was not read by [Load].
+	Own *Own
 }
 
 // HTTP configures the listener for health, metrics and the status page.

@@ -63,7 +63,7 @@ func TestReferenceExampleIsValid(t *testing.T) {
 // Invariant: each field of a configuration is in a table, once.
 func TestTablesCoverEveryField(t *testing.T) {
 	var c Config
-	covered(t, &c, settings, map[string]bool{"Sources": true, "Namespaces": true, "File": true})
+	covered(t, &c, settings, map[string]bool{"Sources": true, "Namespaces": true, "File": true, "Own": true})
 	var s source.Config
 	covered(t, &s, sourceSettings, nil)
 	var n source.NamespaceConfig

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -23,22 +22,12 @@ type Override struct {
 // flags. name is the file's path; empty: none. The error is a [Problems] with
 // everything that is wrong, or says why the file could not be read.
 func Load(name string, flags ...Override) (Config, error) {
-	if name == "" {
-		return Parse("", nil, flags...)
-	}
-	data, err := readFile(name)
+	own, err := ReadOwn(name, flags...)
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := Parse(name, data, flags...)
-	if err != nil {
-		return Config{}, err
-	}
-	c.File = name
-	if absolute, err := filepath.Abs(name); err == nil {
-		c.File = absolute
-	}
-	return c, nil
+	e, err := own.Over(Shared{})
+	return e.Config, err
 }
 
 // maxFileBytes is more than any configuration needs, and keeps a wrong path
@@ -97,15 +86,19 @@ func Parse(name string, data []byte, flags ...Override) (Config, error) {
 type loader struct {
 	file     string
 	config   Config
+	scope    Scope // of the settings that are allowed: ScopeCluster excludes those of nodes
 	problems Problems
 	places   map[string]place // of what the file and the flags set, by path
 	failed   map[string]bool  // paths whose value could not be read
+	// tolerated tells of unknown paths that are no problem; nil: all are.
+	tolerated func(path string) bool
 }
 
 // place is where a setting was written.
 type place struct {
 	line, column int
 	flag         string
+	shared       bool // among the settings of the cluster, which have no lines
 }
 
 // report adds a problem of a setting at the place where it, or the nearest
@@ -115,6 +108,9 @@ func (l *loader) report(path, text, hint string) {
 	for at := path; at != ""; at = parent(at) {
 		if where, ok := l.places[at]; ok {
 			p.Line, p.Column, p.Flag = where.line, where.column, where.flag
+			if where.shared {
+				p.File = ""
+			}
 			break
 		}
 	}
@@ -167,6 +163,9 @@ var redisNames = map[string]string{
 // the path of the section it stands in, names what might stand there.
 func (l *loader) unknown(at place, section, name string, names []string) {
 	path := join(section, name)
+	if l.tolerated != nil && l.tolerated(path) {
+		return
+	}
 	l.places[path] = at
 	l.report(path, "there is no such setting", l.remedy(section, name, names))
 }

@@ -28,18 +28,26 @@ func (p Problem) Error() string {
 
 func (p Problem) headline() string {
 	var parts []string
-	switch {
-	case p.Flag != "":
-		parts = append(parts, p.Flag)
-	case p.File != "" && p.Line > 0:
-		parts = append(parts, fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column))
-	case p.File != "":
-		parts = append(parts, p.File)
+	if at := p.position(); at != "" {
+		parts = append(parts, at)
 	}
 	if p.Setting != "" && p.Flag == "" {
 		parts = append(parts, p.Setting)
 	}
 	return strings.Join(append(parts, p.Text), ": ")
+}
+
+// position returns where the problem is, as far as that is known.
+func (p Problem) position() string {
+	switch {
+	case p.Flag != "":
+		return p.Flag
+	case p.File != "" && p.Column > 0:
+		return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+	case p.File != "" && p.Line > 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return p.File
 }
 
 // Problems are all that is wrong with a configuration, in the order of the

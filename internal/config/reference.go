@@ -15,6 +15,10 @@ const referenceHead = `# Every setting of larder with its default. It can be use
 # ms, s, m, h and d. Flags of larder serve go before the file. A setting marked
 # "Live" can be changed while the node runs, by CONFIG SET and the name given;
 # the others need a restart.
+#
+# In a cluster the settings marked "Cluster" are kept by the cluster, for all
+# nodes: larder config set. A node that has one of them in its own file or flags
+# goes by its own; larder config get shows where.
 `
 
 // WriteReference writes every setting with its meaning and default, as a
@@ -38,6 +42,8 @@ func WriteReference(w io.Writer) error {
 type line struct {
 	path, doc, zero, redis string
 	shown                  string // in the reference, in place of the value
+	scope                  Scope
+	live                   bool
 	secrecy                secrecy
 	value                  value
 }
@@ -50,7 +56,7 @@ func bind[T any](table []setting[T], target *T) []line {
 		if s.example != "" {
 			shown = yamlText(s.example)
 		}
-		lines[i] = line{s.path, s.doc, s.zero, s.redis, shown, s.secrecy, s.at(target)}
+		lines[i] = line{s.path, s.doc, s.zero, s.redis, shown, s.scope, s.live, s.secrecy, s.at(target)}
 	}
 	return lines
 }
@@ -120,8 +126,13 @@ func (l *line) notes() string {
 	if l.zero != "" {
 		notes += " " + l.zero
 	}
+	if l.scope == ScopeCluster {
+		notes += " Cluster."
+	}
 	if l.redis != "" {
 		notes += " Live: " + l.redis + "."
+	} else if l.live {
+		notes += " Live: larder config set."
 	}
 	return notes
 }

@@ -22,6 +22,11 @@ type setting[T any] struct {
 	// redis is the parameter of CONFIG SET that changes it while the node runs.
 	// Empty: it needs a restart.
 	redis string
+	// scope says whether the nodes of a cluster have it in common.
+	scope Scope
+	// live says that it changes while the node runs although no parameter of
+	// CONFIG SET is for it: as a setting of the cluster.
+	live bool
 	// secrecy says what must not be shown.
 	secrecy secrecy
 	// at returns the field.

@@ -19,8 +19,8 @@ var sectionDocs = map[string]string{
 	"monitoring":    "What is measured while commands run.",
 	"slowlog":       "Slow commands, as SLOWLOG GET shows them.",
 	"log":           "What the node writes to standard error.",
-	"sources":       "Databases that missed keys are loaded from, each under a name of your choice.",
-	"namespaces":    "Keys with a prefix of their own, each set under a name of your choice, which metrics show.",
+	"sources":       "Databases that missed keys are loaded from, each under a name of your choice. Cluster.",
+	"namespaces":    "Keys with a prefix of their own, each set under a name of your choice, which metrics show. Cluster.",
 }
 
 // settings is the file but for sources and namespaces, in its order.
@@ -70,6 +70,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "memory.maxmemory",
+		scope: ScopeCluster,
 		doc:   "Memory the process may take: a size (512mb, 2gb) or a share of the machine's or the container's memory. kb, mb and gb are powers of 1024, k, m and g of 1000. At least 32mb.",
 		zero:  "0: no limit. Then nothing is evicted, and the system ends the process when its memory is used up.",
 		shown: "75%",
@@ -78,14 +79,16 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "memory.policy",
+		scope: ScopeCluster,
 		doc:   "What leaves when memory is full: " + policyList() + ". The volatile ones choose among keys with an expiry, the others among all; with noeviction writes fail instead.",
 		redis: "maxmemory-policy",
 		at:    func(c *Config) value { return policy{wordOf(&c.Memory.Policy, eviction.Names()...), &c.Memory.Policy} },
 	},
 	{
-		path: "memory.databases",
-		doc:  "Numbered databases that SELECT chooses from.",
-		at:   func(c *Config) value { return intOf(&c.Memory.Databases, 1, 10000) },
+		path:  "memory.databases",
+		scope: ScopeCluster,
+		doc:   "Numbered databases that SELECT chooses from.",
+		at:    func(c *Config) value { return intOf(&c.Memory.Databases, 1, 10000) },
 	},
 	{
 		path: "memory.shards",
@@ -95,6 +98,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:    "auth.password",
+		scope:   ScopeCluster,
 		doc:     "What clients must give with AUTH or HELLO, as the user default or without a user.",
 		zero:    "Empty: nothing is asked for.",
 		redis:   "requirepass",
@@ -113,12 +117,14 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "limits.clients",
+		scope: ScopeCluster,
 		doc:   "Clients served at once.",
 		redis: "maxclients",
 		at:    func(c *Config) value { return intOf(&c.Command.MaxClients, 1, math.MaxInt32) },
 	},
 	{
 		path:  "limits.idle_timeout",
+		scope: ScopeCluster,
 		doc:   "Closes a client that has sent nothing for so long, subscribers excepted.",
 		zero:  "0: never.",
 		redis: "timeout",
@@ -126,6 +132,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "limits.keepalive",
+		scope: ScopeCluster,
 		doc:   "Time between TCP's probes of whether a silent client is still there.",
 		zero:  "0: no probes.",
 		redis: "tcp-keepalive",
@@ -133,6 +140,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "limits.query_buffer",
+		scope: ScopeCluster,
 		doc:   "Bytes of a request that has not arrived whole. Not below max_value_bytes.",
 		zero:  "0: no limit.",
 		redis: "client-query-buffer-limit",
@@ -140,12 +148,14 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "limits.max_value_bytes",
+		scope: ScopeCluster,
 		doc:   "Bytes of the longest value, and of the longest word of a request.",
 		redis: "proto-max-bulk-len",
 		at:    func(c *Config) value { return bytesOf(&c.Command.MaxValue, 1<<20, 512<<20, false) },
 	},
 	{
 		path:  "limits.tracking_keys",
+		scope: ScopeCluster,
 		doc:   "Keys remembered for clients that cache themselves (CLIENT TRACKING). Beyond, such clients are told to forget keys early.",
 		zero:  "0: no limit.",
 		redis: "tracking-table-max-keys",
@@ -161,25 +171,30 @@ var settings = []setting[Config]{
 	outputSoft("pubsub", command.ClassPubSub),
 	outputTime("pubsub", command.ClassPubSub),
 	{
-		path: "monitoring.latency_sample",
-		doc:  "Share of fast commands that are timed, from 0 to 1. Slow ones always are. Counters are exact at any share.",
-		zero: "0: fast commands are not timed.",
-		at:   func(c *Config) value { return &fraction{&c.Command.LatencySample, 0, 1} },
+		path:  "monitoring.latency_sample",
+		scope: ScopeCluster,
+		live:  true,
+		doc:   "Share of fast commands that are timed, from 0 to 1. Slow ones always are. Counters are exact at any share.",
+		zero:  "0: fast commands are not timed.",
+		at:    func(c *Config) value { return &fraction{&c.Command.LatencySample, 0, 1} },
 	},
 	{
 		path:  "monitoring.latency_histograms",
+		scope: ScopeCluster,
 		doc:   "Keeps a histogram of the latency of each command.",
 		redis: "latency-tracking",
 		at:    func(c *Config) value { return truth{&c.Command.LatencyTracking} },
 	},
 	{
 		path:  "monitoring.latency_percentiles",
+		scope: ScopeCluster,
 		doc:   "Percentiles of these histograms that INFO latencystats shows.",
 		redis: "latency-tracking-info-percentiles",
 		at:    func(c *Config) value { return percentiles{&c.Command.LatencyPercentiles} },
 	},
 	{
 		path:  "monitoring.latency_events",
+		scope: ScopeCluster,
 		doc:   "Duration from which on an event is remembered for LATENCY LATEST.",
 		zero:  "0: none is.",
 		redis: "latency-monitor-threshold",
@@ -187,6 +202,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "monitoring.keyspace_events",
+		scope: ScopeCluster,
 		doc:   "Changes of keys that are published to subscribers, in Redis's letters: K and E choose the channels, the others the events; KEA is everything.",
 		zero:  "Empty: none.",
 		redis: "notify-keyspace-events",
@@ -194,6 +210,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "slowlog.slower_than",
+		scope: ScopeCluster,
 		doc:   "Duration from which on a command is logged, or off.",
 		zero:  "0: every command is.",
 		redis: "slowlog-log-slower-than",
@@ -201,6 +218,7 @@ var settings = []setting[Config]{
 	},
 	{
 		path:  "slowlog.length",
+		scope: ScopeCluster,
 		doc:   "Entries that are kept.",
 		redis: "slowlog-max-len",
 		at:    func(c *Config) value { return intOf(&c.Command.SlowLogLen, 0, math.MaxInt32) },
@@ -233,7 +251,7 @@ func outputTime(class string, k command.Class) setting[Config] {
 }
 
 func outputSetting(name, doc string, at func(*Config) value) setting[Config] {
-	return setting[Config]{path: "limits.output." + name, doc: doc, redis: "client-output-buffer-limit", at: at}
+	return setting[Config]{path: "limits.output." + name, doc: doc, scope: ScopeCluster, redis: "client-output-buffer-limit", at: at}
 }
 
 // policy is a word with the other spellings that [eviction.ParseName] knows.

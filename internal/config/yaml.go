@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -86,9 +87,9 @@ func (l *loader) read(data []byte) {
 	for _, p := range pairs {
 		switch p.name {
 		case "sources":
-			l.config.Sources = entries(l, p, sourceSettings)
+			l.config.Sources = entries(l, p, sourceSettings, l.config.Sources)
 		case "namespaces":
-			l.config.Namespaces = entries(l, p, namespaceSettings)
+			l.config.Namespaces = entries(l, p, namespaceSettings, l.config.Namespaces)
 		default:
 			fill(l, &l.config, settings, "", "", p, names)
 		}
@@ -187,6 +188,10 @@ func fill[T any](l *loader, target *T, table []setting[T], base, section string,
 	full := join(base, path)
 	if s := find(table, path); s != nil {
 		l.places[full] = p.at
+		if l.scope == ScopeCluster && base == "" && s.scope == ScopeNode {
+			l.report(full, textOfNode, hintOfNode)
+			return
+		}
 		l.assign(full, s.at(target), p.value)
 		return
 	}
@@ -202,16 +207,19 @@ func fill[T any](l *loader, target *T, table []setting[T], base, section string,
 	}
 }
 
-// entries reads a section whose names are the user's.
-func entries[T any](l *loader, section pair, table []setting[T]) map[string]T {
+// entries reads a section whose names are the user's, over those there are.
+func entries[T any](l *loader, section pair, table []setting[T], there map[string]T) map[string]T {
 	l.places[section.name] = section.at
 	pairs, _ := l.mapping(section.value, section.name)
 	if len(pairs) == 0 {
-		return nil
+		return there
 	}
-	m := map[string]T{}
+	m := maps.Clone(there)
+	if m == nil {
+		m = map[string]T{}
+	}
 	for _, entry := range pairs {
-		var target T
+		target := m[entry.name]
 		path := join(section.name, entry.name)
 		l.places[path] = entry.at
 		if !validName(entry.name) {
