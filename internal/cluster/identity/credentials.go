@@ -184,6 +184,15 @@ func (c *Credentials) ClientConfig(want cluster.NodeID) *tls.Config {
 	}
 }
 
+// signer returns the node's key.
+func (c *Credentials) signer() (crypto.Signer, error) {
+	key, ok := c.current.Load().cert.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("the node's key cannot sign")
+	}
+	return key, nil
+}
+
 // certificate returns the one in force, to show to other nodes.
 func (c *Credentials) certificate() (*tls.Certificate, error) {
 	return &c.current.Load().cert, nil
@@ -310,9 +319,9 @@ func (c *Credentials) stamp() (s [3]struct{ at, size int64 }) {
 // renew replaces the certificate, for the same key: etcd reads certificate and
 // key as two files, and must never meet two that do not fit.
 func (c *Credentials) renew(ctx context.Context, sign Signer) error {
-	key, ok := c.current.Load().cert.PrivateKey.(crypto.Signer)
-	if !ok {
-		return errors.New("the key cannot sign")
+	key, err := c.signer()
+	if err != nil {
+		return err
 	}
 	request, err := NewRequest(key, c.node)
 	if err != nil {
