@@ -1,0 +1,363 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/larder-cache/larder/internal/hashing"
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open returns a store of partitions.
+func open(t *testing.T) *memory.Store {
+	t.Helper()
+	s, err := memory.Open(memory.Config{Partitions: true, Seed: []byte("seed of the cluster"), Databases: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// pair is a sender and a receiver with nothing but a queue between them.
+type pair struct {
+	from, to *memory.Store
+	sender   *Sender
+	receiver *Receiver
+	guard    *guard
+	out, in  Counters
+
+	queue  chan func()
+	broken func(batch []byte) error // may be nil
+}
+
+type guard struct {
+	mu     sync.Mutex
+	refuse bool
+	owner  map[int]uint64
+}
+
+func (g *guard) Incoming(int, string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.refuse
+}
+
+func (g *guard) Applied() {}
+
+func (g *guard) HandedOver(p int, _ string, epoch uint64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.owner[p] = epoch
+	return nil
+}
+
+func newPair(t *testing.T, change func(*SenderConfig)) *pair {
+	t.Helper()
+	p := &pair{from: open(t), to: open(t), guard: &guard{owner: map[int]uint64{}}, queue: make(chan func(), 1024)}
+	p.receiver = NewReceiver(p.to, p.guard, hashing.Partitions, &p.in)
+	cfg := SenderConfig{Store: p.from, Transport: p, Incarnation: 1, Node: "b", Counters: &p.out}
+	if change != nil {
+		change(&cfg)
+	}
+	var done sync.WaitGroup
+	done.Add(1)
+	go func() {
+		defer done.Done()
+		for f := range p.queue {
+			f()
+		}
+	}()
+	p.sender = NewSender(cfg)
+	t.Cleanup(func() {
+		p.sender.Close()
+		close(p.queue)
+		done.Wait()
+	})
+	return p
+}
+
+// Send implements [Transport].
+func (p *pair) Send(batch []byte, done func(error)) {
+	p.queue <- func() {
+		if p.broken != nil {
+			if err := p.broken(batch); err != nil {
+				done(err)
+				return
+			}
+		}
+		done(p.receiver.Apply("a", batch))
+	}
+}
+
+func set(s *memory.Store, db int, key, value string, expireAt int64) {
+	h := s.Lock(db, []byte(key), s.Now())
+	h.Set([]byte(value), expireAt)
+	h.Release()
+}
+
+func del(s *memory.Store, db int, key string) {
+	h := s.Lock(db, []byte(key), s.Now())
+	h.Delete()
+	h.Release()
+}
+
+// contents returns what a partition has, with expiry and flags.
+func contents(s *memory.Store, p int) map[string]string {
+	all := map[string]string{}
+	for db := range s.Databases() {
+		for cursor, done := uint32(0), false; !done; {
+			cursor, done = s.ScanPartition(db, p, cursor, 100, 0, func(e memory.Entry) {
+				all[fmt.Sprintf("%d/%s", db, e.Key())] = fmt.Sprintf("%s %d %d %d", e.Value(), e.ExpireAt(), e.Kind(), e.Flags())
+			})
+		}
+	}
+	return all
+}
+
+func same(t *testing.T, a, b map[string]string) {
+	t.Helper()
+	if len(a) != len(b) {
+		t.Errorf("%d entries became %d", len(a), len(b))
+	}
+	for key, value := range a {
+		if b[key] != value {
+			t.Fatalf("%s: %.60q became %.60q", key, value, b[key])
+		}
+	}
+}
+
+// await returns when a copy has reached a state.
+func await(t *testing.T, c *Copy, changed <-chan struct{}, want CopyState) {
+	t.Helper()
+	for c.State() < want {
+		<-changed
+	}
+	if c.State() != want {
+		t.Fatalf("the copy is %v, want %v: %v", c.State(), want, c.Err())
+	}
+}
+
+func TestCopyUnderWrites(t *testing.T) {
+	changed := make(chan struct{}, 1)
+	p := newPair(t, func(c *SenderConfig) {
+		c.Window = 64 << 10
+		c.Changed = func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	})
+	const tag, partition = "{a}", 15495 / hashing.SlotsPerPartition // slot of "a"
+	for i := range 3000 {
+		set(p.from, i%2, tag+fmt.Sprint(i), strings.Repeat("x", rand.IntN(200)), 0)
+	}
+	set(p.from, 0, tag+"large", strings.Repeat("large", 100_000), 0)
+	set(p.to, 0, tag+"left over from an earlier time", "x", 0)
+
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			r := rand.New(rand.NewPCG(uint64(w), 1))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				key, db := tag+fmt.Sprint(r.IntN(5000)), r.IntN(2)
+				switch r.IntN(10) {
+				case 0, 1:
+					del(p.from, db, key)
+				case 2:
+					set(p.from, db, key, "expires", p.from.Now()+1_000_000)
+				case 3:
+					h := p.from.Lock(db, []byte(key), p.from.Now())
+					copy(h.Resize(100), "in place")
+					h.Modified()
+					h.Release()
+				case 4:
+					h := p.from.Lock(db, []byte(key), p.from.Now())
+					h.FillNegative(p.from.Now() + 1_000_000)
+					h.Release()
+				default:
+					set(p.from, db, key, fmt.Sprint(r.Uint64()), 0)
+				}
+			}
+		}()
+	}
+	c, err := p.sender.Copy(partition, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, c, changed, CaughtUp)
+	if again, err := p.sender.Copy(partition, 7); err != nil || again != c {
+		t.Errorf("the same copy again: %v %v", again, err)
+	}
+	close(stop)
+	writers.Wait()
+	if err := c.HandOver(8); err != nil {
+		t.Fatal(err)
+	}
+	if p.guard.owner[partition] != 8 {
+		t.Error("the node was not told that it is the owner")
+	}
+	want := contents(p.from, partition)
+	if len(want) < 3000 {
+		t.Fatalf("only %d entries to compare", len(want))
+	}
+	same(t, want, contents(p.to, partition))
+	set(p.from, 0, tag+"afterwards", "not to be sent", 0)
+	if h := p.to.Lock(0, []byte(tag+"afterwards"), 0); true {
+		if _, ok := h.Peek(); ok {
+			t.Error("a change after the hand-over was sent")
+		}
+		h.Release()
+	}
+}
+
+func TestBrokenStreamEndsItsCopies(t *testing.T) {
+	p := newPair(t, nil)
+	cut := errors.New("cut")
+	p.broken = func([]byte) error { return cut }
+	set(p.from, 0, "{a}1", "x", 0)
+	c, err := p.sender.Copy(968, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if !errors.Is(c.Err(), ErrBroken) || !errors.Is(c.Err(), cut) {
+		t.Errorf("the copy ended with %v", c.Err())
+	}
+	if _, err := p.sender.Copy(968, 2); !errors.Is(err, ErrBroken) {
+		t.Errorf("another copy on the broken stream: %v", err)
+	}
+	if err := p.sender.HandOver(968, 2); !errors.Is(err, ErrBroken) {
+		t.Errorf("a hand-over on the broken stream: %v", err)
+	}
+}
+
+func TestChangesThatOutrunTheLinkEndTheStream(t *testing.T) {
+	hold := make(chan struct{})
+	p := newPair(t, func(c *SenderConfig) { c.Backlog = 100_000 })
+	p.broken = func([]byte) error { <-hold; return nil }
+	c, err := p.sender.Copy(968, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		set(p.from, 0, fmt.Sprintf("{a}%d", i), strings.Repeat("x", 1000), 0)
+		select {
+		case <-c.Done():
+		default:
+			continue
+		}
+		break
+	}
+	if !errors.Is(c.Err(), ErrOverrun) {
+		t.Errorf("the copy ended with %v", c.Err())
+	}
+	close(hold)
+}
+
+func TestAbortedCopyIsDropped(t *testing.T) {
+	p := newPair(t, nil)
+	set(p.from, 0, "{a}1", "x", 0)
+	c, err := p.sender.Copy(968, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c.State() != CaughtUp {
+		if !p.sender.flushed() {
+			t.Fatal(p.sender.Err())
+		}
+	}
+	if len(contents(p.to, 968)) != 1 {
+		t.Fatal("nothing was copied")
+	}
+	c.Abort()
+	if <-c.Done(); !errors.Is(c.Err(), ErrAborted) {
+		t.Errorf("the copy ended with %v", c.Err())
+	}
+	if !p.sender.flushed() {
+		t.Fatal(p.sender.Err())
+	}
+	if got := contents(p.to, 968); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestHandOverOfNothingKeepsWhatIsThere(t *testing.T) {
+	p := newPair(t, nil)
+	set(p.to, 0, "{a}1", "x", 0)
+	if err := p.sender.HandOver(968, 3); err != nil {
+		t.Fatal(err)
+	}
+	if len(contents(p.to, 968)) != 1 || p.guard.owner[968] != 3 {
+		t.Error("a node without data has wiped one with data")
+	}
+}
+
+func TestReceiverRefuses(t *testing.T) {
+	p := newPair(t, nil)
+	head := func(incarnation, stream uint64) []byte { return appendHead(nil, incarnation, stream) }
+	begin := func(b []byte) []byte { return appendMark(b, effectBegin, 968, 1) }
+	if err := p.receiver.Apply("a", begin(head(5, 5))); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		batch []byte
+		want  error
+	}{
+		"an earlier stream":         {begin(head(5, 4)), ErrOver},
+		"an earlier incarnation":    {begin(head(4, 9)), ErrOver},
+		"nothing":                   {nil, ErrBatch},
+		"another form":              {[]byte{99}, ErrBatch},
+		"half a head":               {head(5, 5)[:2], ErrBatch},
+		"an unknown record":         {append(head(5, 5), 'X', 0), ErrBatch},
+		"a partition beyond":        {append(head(5, 5), 'A', 0xff, 0xff, 0x7f), ErrBatch},
+		"a change before its begin": {appendDelete(head(5, 5), 1, 0, []byte("k")), ErrOver},
+		"half a record":             {appendDelete(head(5, 5), 968, 0, []byte("key"))[:8], ErrBatch},
+	} {
+		if err := p.receiver.Apply("a", c.batch); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	p.guard.refuse = true
+	if err := p.receiver.Apply("a", begin(head(5, 5))); !errors.Is(err, ErrNotIncoming) {
+		t.Errorf("a partition that is not taken: %v", err)
+	}
+}
+
+func FuzzBatch(f *testing.F) {
+	f.Add(appendMark(appendHead(nil, 1, 2), effectBegin, 3, 4))
+	f.Add(appendDelete(appendHead(nil, 1, 2), 3, 1, []byte("key")))
+	f.Add(append(appendHead(nil, 1, 2), 'P', 3, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := openBatch(data, limits{partitions: 1024, databases: 16})
+		for more := err == nil; more; {
+			var e effect
+			if e, more, err = b.next(); err != nil {
+				if !errors.Is(err, ErrBatch) {
+					t.Fatal(err)
+				}
+				return
+			}
+			if e.partition >= 1024 || e.db >= 16 || len(e.key)+len(e.value) > len(data) {
+				t.Fatalf("%+v", e)
+			}
+		}
+	})
+}

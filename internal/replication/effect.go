@@ -1,0 +1,208 @@
+package replication
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// A batch is what one frame carries:
+//
+//	byte    version of the form, 1
+//	uvarint incarnation of the sending node
+//	uvarint stream, rising with every stream of that incarnation
+//	then records: byte kind, uvarint partition, and by kind
+//	  begin    uvarint epoch
+//	  put      uvarint database, byte kind, byte flags, [uvarint expiry in Unix ms], uvarint length, key, uvarint length, value
+//	  delete   uvarint database, uvarint length, key
+//	  clear    uvarint database
+//	  handover uvarint epoch
+//	  abort
+const batchForm = 1
+
+// effectKind is the kind of a record.
+type effectKind byte
+
+const (
+	effectBegin    effectKind = 'B' // the copy starts: the receiver drops what it has of the partition
+	effectPut      effectKind = 'P' // the entry is now this
+	effectDelete   effectKind = 'D' // the key is gone
+	effectClear    effectKind = 'C' // the database is empty, as far as the partition goes
+	effectHandOver effectKind = 'H' // nothing follows: the receiver is the owner
+	effectAbort    effectKind = 'A' // the copy is not wanted: the receiver drops it
+)
+
+// Flags of a put: those of [memory.Flags], and the highest for an expiry that
+// follows.
+const (
+	flagTimed  = 1 << 7
+	knownFlags = byte(memory.Raw|memory.Filled) | flagTimed
+)
+
+// effect is one record. Its slices alias the batch.
+type effect struct {
+	kind      effectKind
+	partition int
+	epoch     uint64
+	db        int
+	is        memory.Kind
+	flags     memory.Flags
+	expireAt  int64 // Unix ms, 0: never
+	key       []byte
+	value     []byte
+}
+
+// ErrBatch is returned for a batch that is damaged or of a newer release.
+var ErrBatch = errors.New("replication: the batch cannot be read")
+
+func appendHead(b []byte, incarnation, stream uint64) []byte {
+	b = append(b, batchForm)
+	b = binary.AppendUvarint(b, incarnation)
+	return binary.AppendUvarint(b, stream)
+}
+
+func appendMark(b []byte, kind effectKind, partition int, epoch uint64) []byte {
+	b = append(b, byte(kind))
+	b = binary.AppendUvarint(b, uint64(partition))
+	if kind == effectAbort {
+		return b
+	}
+	return binary.AppendUvarint(b, epoch)
+}
+
+// appendPut appends a put up to the value, whose length is given: the value
+// itself has to follow.
+func appendPut(b []byte, partition, db int, e memory.Entry, valueLen int) []byte {
+	key, expireAt, flags := e.Key(), e.ExpireAt(), byte(e.Flags())
+	b = append(b, byte(effectPut))
+	b = binary.AppendUvarint(b, uint64(partition))
+	b = binary.AppendUvarint(b, uint64(db))
+	if expireAt != 0 {
+		flags |= flagTimed
+	}
+	b = append(b, byte(e.Kind()), flags)
+	if expireAt != 0 {
+		b = binary.AppendUvarint(b, uint64(expireAt))
+	}
+	b = binary.AppendUvarint(b, uint64(len(key)))
+	b = append(b, key...)
+	return binary.AppendUvarint(b, uint64(valueLen))
+}
+
+func appendDelete(b []byte, partition, db int, key []byte) []byte {
+	b = append(b, byte(effectDelete))
+	b = binary.AppendUvarint(b, uint64(partition))
+	b = binary.AppendUvarint(b, uint64(db))
+	b = binary.AppendUvarint(b, uint64(len(key)))
+	return append(b, key...)
+}
+
+func appendClear(b []byte, partition, db int) []byte {
+	b = append(b, byte(effectClear))
+	b = binary.AppendUvarint(b, uint64(partition))
+	return binary.AppendUvarint(b, uint64(db))
+}
+
+// batch reads the records of a batch one after the other.
+type batch struct {
+	incarnation, stream uint64
+	b                   []byte
+	limits              limits
+}
+
+// limits bound the numbers that a batch may name.
+type limits struct{ partitions, databases int }
+
+// openBatch reads the head of a batch.
+func openBatch(b []byte, l limits) (batch, error) {
+	if len(b) == 0 || b[0] != batchForm {
+		return batch{}, fmt.Errorf("%w: unknown form; the nodes' releases are too far apart", ErrBatch)
+	}
+	r := batch{b: b[1:], limits: l}
+	var ok1, ok2 bool
+	r.incarnation, ok1 = r.uvarint()
+	r.stream, ok2 = r.uvarint()
+	if !ok1 || !ok2 {
+		return batch{}, fmt.Errorf("%w: it ends in its head", ErrBatch)
+	}
+	return r, nil
+}
+
+// next returns the next record; more is false at the end.
+func (r *batch) next() (e effect, more bool, err error) {
+	if len(r.b) == 0 {
+		return e, false, nil
+	}
+	e.kind = effectKind(r.b[0])
+	r.b = r.b[1:]
+	ok := r.number(&e.partition, r.limits.partitions)
+	switch e.kind {
+	case effectBegin, effectHandOver:
+		if ok {
+			e.epoch, ok = r.uvarint()
+		}
+	case effectPut:
+		ok = ok && r.number(&e.db, r.limits.databases) && r.put(&e)
+	case effectDelete:
+		ok = ok && r.number(&e.db, r.limits.databases) && r.text(&e.key)
+	case effectClear:
+		ok = ok && r.number(&e.db, r.limits.databases)
+	case effectAbort:
+	default:
+		return e, false, fmt.Errorf("%w: record of unknown kind %q", ErrBatch, byte(e.kind))
+	}
+	if !ok {
+		return e, false, fmt.Errorf("%w: it ends early, or has a number out of range, in a record of kind %q", ErrBatch, byte(e.kind))
+	}
+	return e, true, nil
+}
+
+func (r *batch) put(e *effect) bool {
+	if len(r.b) < 2 {
+		return false
+	}
+	kind, flags := r.b[0], r.b[1]
+	r.b = r.b[2:]
+	if flags&^knownFlags != 0 || memory.Kind(kind) > memory.Negative {
+		return false
+	}
+	e.is, e.flags = memory.Kind(kind), memory.Flags(flags&^flagTimed)
+	if flags&flagTimed != 0 {
+		at, ok := r.uvarint()
+		if !ok || int64(at) <= 0 {
+			return false
+		}
+		e.expireAt = int64(at)
+	}
+	return r.text(&e.key) && r.text(&e.value)
+}
+
+func (r *batch) uvarint() (uint64, bool) {
+	x, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		return 0, false
+	}
+	r.b = r.b[n:]
+	return x, true
+}
+
+func (r *batch) number(to *int, limit int) bool {
+	x, ok := r.uvarint()
+	if !ok || x >= uint64(limit) {
+		return false
+	}
+	*to = int(x)
+	return true
+}
+
+func (r *batch) text(to *[]byte) bool {
+	n, ok := r.uvarint()
+	if !ok || n > uint64(len(r.b)) {
+		return false
+	}
+	*to = r.b[:n:n]
+	r.b = r.b[n:]
+	return true
+}

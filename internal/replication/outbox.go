@@ -1,0 +1,138 @@
+package replication
+
+import (
+	"sync"
+
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// outbox gathers records for one node until the sender takes them. It is safe
+// for concurrent use; records come from under the locks of shards, so nothing
+// here waits.
+//
+// Lock order: a shard, then mu; mu is a leaf.
+type outbox struct {
+	mu     sync.Mutex
+	buf    []byte   // GUARDED_BY(mu), as all below
+	large  []pinned // values that belong into buf
+	queued int      // bytes of both
+	total  uint64   // bytes ever queued
+	closed bool     // the stream is broken: nothing is taken any more
+
+	ready chan struct{} // has an element when there is something to send
+}
+
+// pinned is a value that is not copied under the lock of its shard.
+type pinned struct {
+	at      int // place in buf
+	value   []byte
+	release func()
+}
+
+// largeValue is the length from which on a value is pinned instead of copied
+// while its shard is locked: copying less takes some 10 us at most.
+const largeValue = 64 << 10
+
+func newOutbox() *outbox { return &outbox{ready: make(chan struct{}, 1)} }
+
+// append lets f append records and returns the bytes queued then, or false when
+// the stream is broken.
+func (o *outbox) append(f func(b []byte) []byte) (queued int, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return 0, false
+	}
+	before := len(o.buf)
+	o.buf = f(o.buf)
+	o.added(len(o.buf) - before)
+	return o.queued, true
+}
+
+// put appends the state of an entry.
+//
+// REQUIRES: the lock of the entry's shard.
+func (o *outbox) put(partition, db int, e memory.Entry) (queued int, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return 0, false
+	}
+	value := e.Value()
+	before, apart := len(o.buf), 0
+	o.buf = appendPut(o.buf, partition, db, e, len(value))
+	if data, release, isPinned := pin(e, len(value)); isPinned {
+		o.large = append(o.large, pinned{len(o.buf), data, release})
+		apart = len(data)
+	} else {
+		o.buf = append(o.buf, value...)
+	}
+	o.added(len(o.buf) - before + apart)
+	return o.queued, true
+}
+
+// added counts what was appended and wakes the sender.
+//
+// REQUIRES: o.mu held.
+func (o *outbox) added(n int) {
+	o.queued += n
+	o.total += uint64(n)
+	select {
+	case o.ready <- struct{}{}:
+	default:
+	}
+}
+
+// pin keeps a large value where it is.
+func pin(e memory.Entry, n int) (data []byte, release func(), ok bool) {
+	if n < largeValue {
+		return nil, nil, false
+	}
+	return e.Pin()
+}
+
+// take returns everything that is queued, and its bytes; spare is memory that
+// may be used for what comes next.
+func (o *outbox) take(spare []byte) (records []byte, large []pinned, queued int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	records, large, queued = o.buf, o.large, o.queued
+	o.buf, o.large, o.queued = spare[:0], nil, 0
+	return records, large, queued
+}
+
+// end returns the place in the stream behind everything queued so far.
+func (o *outbox) end() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.total
+}
+
+// close drops what is queued and refuses what comes.
+func (o *outbox) close() {
+	o.mu.Lock()
+	large := o.large
+	o.closed, o.buf, o.large, o.queued = true, nil, nil, 0
+	o.mu.Unlock()
+	release(large)
+}
+
+func release(large []pinned) {
+	for _, p := range large {
+		p.release()
+	}
+}
+
+// join puts pinned values into their places behind a head, and lets them go.
+func join(head, records []byte, large []pinned, to []byte) []byte {
+	to = append(to[:0], head...)
+	from := 0
+	for _, p := range large {
+		to = append(to, records[from:p.at]...)
+		to = append(to, p.value...)
+		from = p.at
+	}
+	to = append(to, records[from:]...)
+	release(large)
+	return to
+}

@@ -1,0 +1,325 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// Transport carries batches to one node.
+type Transport interface {
+	// Send queues a batch and returns at once. done is called once, from any
+	// goroutine, when the node has applied the batch or when that can not be
+	// known any more; batches are applied in the order of their sending. The
+	// batch is the transport's until done.
+	Send(batch []byte, done func(err error))
+}
+
+// SenderConfig says what a sender needs to know.
+type SenderConfig struct {
+	Store       *memory.Store
+	Transport   Transport
+	Incarnation uint64 // of this node
+	Node        string // the target, for messages
+	// Window is how many bytes may be queued or unacknowledged before the scan
+	// of a copy waits. Zero: 1 MiB. It bounds memory and what a hand-over has to
+	// wait for.
+	Window int
+	// Backlog is how many bytes of live changes may be queued before a copy
+	// gives up: changes come faster than the link takes them. Zero: 256 MiB.
+	Backlog int
+	// Limiter throttles scans, in bytes; changes are never throttled. Nil: none.
+	Limiter *rate.Limiter
+	// Changed is called, from any goroutine, when a copy has caught up or ended;
+	// it must not block. May be nil.
+	Changed func()
+	// Counters are added to. Required.
+	Counters *Counters
+}
+
+// Counters of the streams of a node. They only grow.
+type Counters struct {
+	Begun, Finished, Failed atomic.Uint64 // copies
+	BytesOut, BytesIn       atomic.Uint64 // of batches
+	Puts, Deletes           atomic.Uint64 // applied
+	Refused                 atomic.Uint64 // batches of streams that are over, or damaged
+}
+
+// streams numbers the streams of this process.
+var streams atomic.Uint64
+
+// Errors of a copy.
+var (
+	// ErrBroken is returned when the stream to the node has broken: everything
+	// has to be copied again.
+	ErrBroken = errors.New("replication: the stream has broken")
+	// ErrOverrun is returned when changes came faster than the node took them.
+	ErrOverrun = errors.New("replication: changes come faster than they can be sent")
+	// ErrAborted is returned for a copy that was given up on purpose.
+	ErrAborted = errors.New("replication: the copy was given up")
+	// ErrBehind is returned for a hand-over before the copy has caught up.
+	ErrBehind = errors.New("replication: the copy has not caught up yet")
+)
+
+// Sender is the stream to one node. It carries any number of copies and ends at
+// the first error of the transport; then a new one has to be made. Safe for
+// concurrent use.
+type Sender struct {
+	cfg  SenderConfig
+	head []byte
+	out  *outbox
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu       sync.Mutex
+	copies   map[int]*Copy  // GUARDED_BY(mu), by partition; as all below
+	scans    []*Copy        // to be scanned, in order
+	sent     uint64         // batches
+	acked    uint64         // batches: this one and all before it are applied
+	ackedTo  uint64         // place in the stream up to which they reach
+	early    map[uint64]int // bytes of batches applied before one of lower number
+	overrun  bool
+	err      error      // why the sender has ended
+	progress *sync.Cond // something of the above has changed
+}
+
+// NewSender starts a stream.
+func NewSender(cfg SenderConfig) *Sender {
+	if cfg.Window == 0 {
+		cfg.Window = 1 << 20
+	}
+	if cfg.Backlog == 0 {
+		cfg.Backlog = 256 << 20
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func() {}
+	}
+	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]int{}}
+	s.head = appendHead(nil, cfg.Incarnation, streams.Add(1))
+	s.progress = sync.NewCond(&s.mu)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.done.Add(2)
+	go s.send()
+	go s.scan()
+	return s
+}
+
+// Close ends the stream and its copies. It may be called twice.
+func (s *Sender) Close() {
+	s.fail(ErrBroken)
+	s.done.Wait()
+}
+
+// Err returns why the sender has ended, nil while it works.
+func (s *Sender) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// fail ends everything.
+func (s *Sender) fail(err error) {
+	s.mu.Lock()
+	if s.err != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.err = err
+	copies := s.copies
+	s.copies, s.scans = map[int]*Copy{}, nil
+	s.progress.Broadcast()
+	s.mu.Unlock()
+	s.cancel()
+	s.out.close()
+	for _, c := range copies {
+		c.finish(err)
+	}
+}
+
+// maxInFlight is how many batches are under way at once: one being applied,
+// others on the wire.
+const maxInFlight = 4
+
+// send is the goroutine that makes batches of what is queued.
+func (s *Sender) send() {
+	defer s.done.Done()
+	var spare []byte
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.out.ready:
+		}
+		if !s.await(func() bool { return s.overrun || s.sent-s.acked < maxInFlight }) {
+			return
+		}
+		if s.overran() {
+			s.fail(ErrOverrun)
+			return
+		}
+		records, large, n := s.out.take(spare)
+		spare = records // free for the next one when this batch is made
+		if n == 0 {
+			continue
+		}
+		batch := join(s.head, records, large, make([]byte, 0, n+len(s.head)))
+		if cap(spare) > 4<<20 {
+			spare = nil
+		}
+		s.mu.Lock()
+		s.sent++
+		number := s.sent
+		s.mu.Unlock()
+		s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
+		s.cfg.Transport.Send(batch, func(err error) { s.applied(number, n, err) })
+	}
+}
+
+// applied is told of a batch's end.
+func (s *Sender) applied(number uint64, n int, err error) {
+	if err != nil {
+		s.fail(fmt.Errorf("%w: %w", ErrBroken, err))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.early[number] = n
+	for {
+		next, ok := s.early[s.acked+1]
+		if !ok {
+			break
+		}
+		s.acked++
+		s.ackedTo += uint64(next)
+		delete(s.early, s.acked)
+	}
+	s.progress.Broadcast()
+}
+
+// judge ends the stream when too much is queued. It is called under the lock of
+// a shard.
+func (s *Sender) judge(queued int) {
+	if queued <= s.cfg.Backlog {
+		return
+	}
+	s.mu.Lock()
+	s.overrun = true
+	s.progress.Broadcast()
+	s.mu.Unlock()
+}
+
+func (s *Sender) overran() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.overrun
+}
+
+// await waits until cond is true; false when the sender has ended.
+func (s *Sender) await(cond func() bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock() // cond may lock the outbox: s.mu before out.mu
+	for s.err == nil && !cond() {
+		s.progress.Wait()
+	}
+	return s.err == nil
+}
+
+// flushed waits until everything that is queued now has been applied.
+func (s *Sender) flushed() bool {
+	end := s.out.end()
+	return s.await(func() bool { return s.ackedTo >= end })
+}
+
+// room waits until the window has room for more of a scan.
+func (s *Sender) room() bool {
+	return s.await(func() bool { return s.out.end()-s.ackedTo < uint64(s.cfg.Window) })
+}
+
+// Copies returns the copies under way.
+func (s *Sender) Copies() []*Copy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*Copy, 0, len(s.copies))
+	for _, c := range s.copies {
+		list = append(list, c)
+	}
+	return list
+}
+
+// Copy begins to copy a partition, or returns the copy of that epoch that is
+// under way. A partition is copied by one sender at a time, and Copy is called
+// by one goroutine.
+func (s *Sender) Copy(partition int, epoch uint64) (*Copy, error) {
+	s.mu.Lock()
+	if s.err != nil {
+		s.mu.Unlock()
+		return nil, s.err
+	}
+	former := s.copies[partition]
+	if former != nil && former.epoch == epoch {
+		s.mu.Unlock()
+		return former, nil
+	}
+	s.mu.Unlock()
+	if former != nil {
+		former.finish(ErrAborted) // a partition has one tap: first off with its
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, s.err
+	}
+	c := &Copy{sender: s, partition: partition, epoch: epoch, ended: make(chan struct{})}
+	s.copies[partition] = c
+	s.scans = append(s.scans, c)
+	s.progress.Broadcast()
+	s.cfg.Counters.Begun.Add(1)
+	return c, nil
+}
+
+// scan is the goroutine that scans one copy after the other.
+func (s *Sender) scan() {
+	defer s.done.Done()
+	for {
+		var c *Copy
+		ok := s.await(func() bool {
+			if len(s.scans) == 0 {
+				return false
+			}
+			c, s.scans = s.scans[0], s.scans[1:]
+			return true
+		})
+		if !ok {
+			return
+		}
+		c.scan()
+	}
+}
+
+// HandOver tells the node that it is the owner of a partition from an epoch on,
+// with what it has: this node has nothing to add. It waits until the node has
+// heard it.
+func (s *Sender) HandOver(partition int, epoch uint64) error {
+	_, ok := s.out.append(func(b []byte) []byte { return appendMark(b, effectHandOver, partition, epoch) })
+	if ok && s.flushed() {
+		return nil
+	}
+	return s.Err()
+}
+
+// forget takes a copy out of the list.
+func (s *Sender) forget(c *Copy) {
+	s.mu.Lock()
+	if s.copies[c.partition] == c {
+		delete(s.copies, c.partition)
+	}
+	s.mu.Unlock()
+}
