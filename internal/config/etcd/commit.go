@@ -130,9 +130,13 @@ func (s *Store) commit(ctx context.Context, ops []Op, conditions []Condition) (*
 	for i, c := range conditions {
 		cmps[i], reads[i] = c.etcd(s), clientv3.OpGet(c.fullKey(s), clientv3.WithKeysOnly())
 	}
-	changes := make([]clientv3.Op, len(ops))
+	changes, bytes := make([]clientv3.Op, len(ops)), 0
 	for i, o := range ops {
 		changes[i] = o.etcd(s)
+		bytes += len(o.key) + len(o.data)
+	}
+	if bytes > maxCommitBytes {
+		return nil, fmt.Errorf("write %s, %d bytes: %w", opsText(ops), bytes, ErrTooLarge)
 	}
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()

@@ -28,7 +28,7 @@ var (
 	ErrFull = errors.New("the configuration store is full (quota or disk); " +
 		"delete what is not needed, then reclaim its space, or give the coordinators a larger quota")
 	// ErrTooLarge: one value, or one commit, is larger than the store accepts.
-	ErrTooLarge = errors.New("too large for the configuration store (values to 1.5 MB, commits to 1024 operations)")
+	ErrTooLarge = errors.New("too large for the configuration store (values to 1.4 MB, commits to 1024 operations)")
 	// ErrDenied: the store refuses this user, password or certificate.
 	ErrDenied = errors.New("the configuration store refuses this identity; check user, password and certificate")
 	// ErrWouldLoseQuorum: too few of the remaining coordinators are healthy for the

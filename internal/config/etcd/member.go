@@ -252,7 +252,18 @@ func (m *Member) Warnings() uint64 { return m.journal.warnings.Load() }
 // Stop hands leadership over when the member has it, and ends the member. It
 // returns when the last goroutine has ended, at the latest after 10 s: a member
 // that failed may not be able to end. May be called several times.
-func (m *Member) Stop() { m.end(m.server.Close) }
+func (m *Member) Stop() { m.end(m.shut) }
+
+func (m *Member) shut() {
+	select {
+	case <-m.ready:
+	default:
+		// Close alone would wait for the client's listener to be served, which
+		// happens only when the member is ready.
+		m.server.Server.HardStop()
+	}
+	m.server.Close()
+}
 
 func (m *Member) end(shut func()) {
 	m.stopOnce.Do(func() {

@@ -51,8 +51,10 @@ const (
 	defaultQuotaBytes    = 512 << 20
 	defaultKeepRevisions = 1000
 
-	// maxTxnOps bounds one commit.
-	maxTxnOps = 1024
+	// maxTxnOps and maxCommitBytes (keys and values, with room for their wrapping)
+	// bound one commit.
+	maxTxnOps      = 1024
+	maxCommitBytes = embed.DefaultMaxRequestBytes - 64<<10
 	// keptEntries of the raft log stay in memory for a follower that is behind;
 	// one that is further behind gets a snapshot. The view is some 16 KB, so that
 	// this many of it cost 3 MB; etcd's own default of 5000 would cost 80.

@@ -276,9 +276,6 @@ func TestFullStore(t *testing.T) {
 	if err := s.Health(within(t)); err != nil {
 		t.Errorf("health after reclaiming: %v", err)
 	}
-	if _, err := s.Put(within(t), "huge", make([]byte, 4<<20)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("a value of 4 MB: %v", err)
-	}
 }
 
 func TestFaultEndsTheMemberNotTheProcess(t *testing.T) {

@@ -83,10 +83,10 @@ func dial(cfg ClientConfig, log *zap.Logger) (*clientv3.Client, error) {
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: cfg.Timeout,
 		Logger:               log,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		DialOptions: append(cfg.TLS.dialOptions(secure), grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: cfg.Timeout,
-		})},
+		})),
 	})
 }
 

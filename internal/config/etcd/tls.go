@@ -1,11 +1,15 @@
 package etcd
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 )
 
 // TLS names the files of mutual authentication. The zero value is plain text, for
@@ -68,4 +72,29 @@ func (t TLS) client() (*tls.Config, error) {
 	}
 	c.MinVersion = tls.VersionTLS12
 	return c, nil
+}
+
+// named are credentials that check the other side's certificate against one name
+// rather than the dialled address, with which gRPC replaces a name of the config.
+type named struct {
+	credentials.TransportCredentials
+	name string
+}
+
+// ClientHandshake checks against the name.
+func (n named) ClientHandshake(ctx context.Context, _ string, c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.name, c)
+}
+
+// Clone keeps the name.
+func (n named) Clone() credentials.TransportCredentials {
+	return named{n.TransportCredentials.Clone(), n.name}
+}
+
+// dialOptions say how gRPC is to use secure, which may be nil.
+func (t TLS) dialOptions(secure *tls.Config) []grpc.DialOption {
+	if secure == nil || t.ServerName == "" {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithTransportCredentials(named{credentials.NewTLS(secure), t.ServerName})}
 }
