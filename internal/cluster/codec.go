@@ -14,7 +14,7 @@ import (
 //	uvarint View.Version
 //	uvarint number of nodes, then for each: uvarint length, JSON of Node
 //	1024 rows, run-length encoded: uvarint count, then the row:
-//	        uvarint owner+1, uvarint target+1, uvarint from+1, uvarint epoch,
+//	        uvarint owner+1, uvarint target+1, uvarint epoch,
 //	        uvarint number of replicas, each replica times 2, plus 1 if in sync
 //
 // A cluster of 100 nodes takes some 45 KB, most of it for the nodes.
@@ -55,14 +55,13 @@ func (v *View) Encode() []byte {
 }
 
 func (r *Row) equal(o *Row) bool {
-	return r.Owner == o.Owner && r.Target == o.Target && r.From == o.From && r.Epoch == o.Epoch &&
+	return r.Owner == o.Owner && r.Target == o.Target && r.Epoch == o.Epoch &&
 		slices.Equal(r.Replicas, o.Replicas) && slices.Equal(r.InSync, o.InSync)
 }
 
 func (r *Row) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(r.Owner+1))
 	b = binary.AppendUvarint(b, uint64(r.Target+1))
-	b = binary.AppendUvarint(b, uint64(r.From+1))
 	b = binary.AppendUvarint(b, uint64(r.Epoch))
 	b = binary.AppendUvarint(b, uint64(len(r.Replicas)))
 	for _, at := range r.Replicas {
@@ -164,7 +163,7 @@ func (d *decoder) bytes(n int) []byte {
 }
 
 func (d *decoder) row(nodes int) Row {
-	r := Row{Owner: int16(d.atMost(nodes)) - 1, Target: int16(d.atMost(nodes)) - 1, From: int16(d.atMost(nodes)) - 1}
+	r := Row{Owner: int16(d.atMost(nodes)) - 1, Target: int16(d.atMost(nodes)) - 1}
 	r.Epoch = Epoch(d.uvarint())
 	for range d.atMost(maxReplicas) {
 		x := d.atMost(2*nodes - 1)

@@ -36,8 +36,8 @@ const (
 )
 
 // NewRoutes derives the routes of the node self, which must be in the view.
-// arrived tells whether a partition of its own that a former owner has still to
-// hand over (Row.From) is complete.
+// arrived tells whether a partition of its own that is in the last step of a move
+// has been handed over.
 func NewRoutes(v *View, self NodeID, arrived func(partition int) bool) *Routes {
 	r := &Routes{View: v, Self: int16(v.Index(self))}
 	if r.Self == NoNode {
@@ -49,7 +49,7 @@ func NewRoutes(v *View, self NodeID, arrived func(partition int) bool) *Routes {
 			r.places[p] = Place{NoNode, Nowhere}
 		case owner != r.Self:
 			r.places[p] = Place{owner, There}
-		case v.Rows[p].From != NoNode && !arrived(p):
+		case v.Arriving(p) && !arrived(p):
 			r.places[p] = Place{owner, Arriving}
 		default:
 			r.places[p] = Place{owner, Here}

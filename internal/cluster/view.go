@@ -36,13 +36,10 @@ type View struct {
 type Row struct {
 	Owner int16 // NoNode: nobody has been given the partition yet
 	// Target is the node that the partition is moving to, NoNode when it is not.
+	// When it is the owner itself the last step of the move is under way: see
+	// [View.Arriving].
 	Target int16
-	// From is the former owner while it has not confirmed that it has handed
-	// over its last writes: until then the owner lets requests wait. The
-	// controller clears it on the new owner's word, or when From is dead, which
-	// makes the owner go on with what it has. NoNode: the owner is complete.
-	From  int16
-	Epoch Epoch
+	Epoch  Epoch
 	// Replicas hold copies, InSync those of them that must have a write before
 	// it is acknowledged. Both ascend and never contain Owner.
 	Replicas []int16
@@ -54,7 +51,7 @@ func NewView(nodes []Node) *View {
 	v := &View{Nodes: slices.Clone(nodes)}
 	slices.SortFunc(v.Nodes, byID)
 	for p := range v.Rows {
-		v.Rows[p] = Row{Owner: NoNode, Target: NoNode, From: NoNode}
+		v.Rows[p] = Row{Owner: NoNode, Target: NoNode}
 	}
 	return v
 }
@@ -110,9 +107,6 @@ func (v *View) id(at int16) NodeID {
 	return v.Nodes[at].ID
 }
 
-// From returns who still has to hand a partition over, empty when nobody has.
-func (v *View) From(partition int) NodeID { return v.id(v.Rows[partition].From) }
-
 // Owned returns how many partitions each node owns, by index.
 func (v *View) Owned() []int {
 	n := make([]int, len(v.Nodes))
@@ -160,9 +154,6 @@ func (v *View) WithNodes(nodes []Node) (*View, error) {
 			return nil, err
 		}
 		if r.Target, err = move(r.Target); err != nil {
-			return nil, err
-		}
-		if r.From, err = move(r.From); err != nil {
 			return nil, err
 		}
 		for _, list := range [][]int16{r.Replicas, r.InSync} {

@@ -32,7 +32,7 @@ func anyView(t *rapid.T) *View {
 			v.Rows[p].Replicas, v.Rows[p].InSync = slices.Clone(former.Replicas), slices.Clone(former.InSync)
 			continue
 		}
-		r := Row{Owner: int16(node.Draw(t, "owner")), Target: int16(node.Draw(t, "target")), From: int16(node.Draw(t, "from")), Epoch: Epoch(rapid.Uint64().Draw(t, "epoch"))}
+		r := Row{Owner: int16(node.Draw(t, "owner")), Target: int16(node.Draw(t, "target")), Epoch: Epoch(rapid.Uint64().Draw(t, "epoch"))}
 		for i := range nodes {
 			if int16(i) != r.Owner && i < 5 && rapid.Bool().Draw(t, "replica") {
 				r.Replicas = append(r.Replicas, int16(i))
@@ -70,7 +70,7 @@ func TestViewOfHundredNodesIsSmall(t *testing.T) {
 	}
 	v := NewView(nodes)
 	for p := range v.Rows {
-		v.Rows[p] = Row{Owner: int16(p * 37 % 100), Target: int16(p % 100), From: NoNode, Epoch: Epoch(p * 1000), Replicas: []int16{int16((p*37 + 1) % 100)}}
+		v.Rows[p] = Row{Owner: int16(p * 37 % 100), Target: int16(p % 100), Epoch: Epoch(p * 1000), Replicas: []int16{int16((p*37 + 1) % 100)}}
 	}
 	if n := len(v.Encode()); n > 60_000 {
 		t.Errorf("the view of 100 nodes takes %d bytes", n)
@@ -95,7 +95,7 @@ func TestBrokenViewsAreRefused(t *testing.T) {
 func FuzzDecodeView(f *testing.F) {
 	v := NewView([]Node{{ID: NewNodeID()}, {ID: NewNodeID()}})
 	f.Add(v.Encode())
-	v.Rows[5] = Row{Owner: 0, Target: 1, From: NoNode, Epoch: 3, Replicas: []int16{1}, InSync: []int16{1}}
+	v.Rows[5] = Row{Owner: 0, Target: 1, Epoch: 3, Replicas: []int16{1}, InSync: []int16{1}}
 	f.Add(v.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v, err := DecodeView(b)
@@ -118,7 +118,7 @@ func TestWithNodesKeepsWhoIsMeant(t *testing.T) {
 			t.Fatal(err)
 		}
 		for p := range v.Rows {
-			if v.Owner(p) != got.Owner(p) || v.Target(p) != got.Target(p) || v.From(p) != got.From(p) || v.Rows[p].Epoch != got.Rows[p].Epoch {
+			if v.Owner(p) != got.Owner(p) || v.Target(p) != got.Target(p) || v.Rows[p].Epoch != got.Rows[p].Epoch {
 				t.Fatalf("partition %d: %v %v, was %v %v", p, got.Owner(p), got.Target(p), v.Owner(p), v.Target(p))
 			}
 			for i, at := range v.Rows[p].Replicas {
@@ -142,7 +142,7 @@ func TestRoutes(t *testing.T) {
 	a, b := NodeID(strings.Repeat("a", 40)), NodeID(strings.Repeat("b", 40))
 	v := NewView([]Node{{ID: b}, {ID: a}})
 	v.Rows[0].Owner, v.Rows[1].Owner, v.Rows[2].Owner, v.Rows[4].Owner = 0, 1, 0, 0
-	v.Rows[2].From, v.Rows[4].From = 1, 1
+	v.Rows[2].Target, v.Rows[4].Target = 0, 0
 	r := NewRoutes(v, a, func(p int) bool { return p == 4 })
 	for p, want := range map[int]Place{0: {0, Here}, 1: {1, There}, 2: {0, Arriving}, 3: {NoNode, Nowhere}, 4: {0, Here}} {
 		if got := r.At(p); got != want {
