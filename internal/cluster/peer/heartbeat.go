@@ -1,0 +1,131 @@
+package peer
+
+import "time"
+
+// pulse is the heartbeat of one link: when a sign of life was asked for, and
+// whether the question has left.
+type pulse struct {
+	asked    int64  // elapsed time of the unanswered ping, 0: none
+	position uint64 // bytes that had to be written for the ping to have left
+	sent     uint64 // bytes the kernel had taken when looked at last
+}
+
+// verdict is what to do about a link.
+type verdict uint8
+
+const (
+	alive verdict = iota
+	ask           // send a ping
+	dead
+)
+
+// vitals is what a link shows of itself.
+type vitals struct {
+	heard     int64  // elapsed time of the last byte that arrived
+	sent      uint64 // bytes the kernel has taken
+	completed uint64 // bytes written, in the count of position
+}
+
+// look decides, every being the silence after which to ask, and late how much
+// later than planned this look is: a process that stood still itself must not
+// take the answers that wait in its sockets for silence.
+//
+// A ping behind bytes that still flow is not unanswered, it has not left: time
+// counts from the last progress.
+func (p *pulse) look(now, late, every int64, v vitals) verdict {
+	if p.asked != 0 && v.heard >= p.asked {
+		p.asked = 0
+	}
+	if p.asked == 0 {
+		if now-v.heard >= every {
+			return ask
+		}
+		return alive
+	}
+	if v.completed < p.position && v.sent != p.sent {
+		p.asked = now
+	}
+	p.sent = v.sent
+	p.asked += late
+	if now-p.asked >= 2*every {
+		return dead
+	}
+	return alive
+}
+
+// beat looks after one connection and returns in how many nanoseconds it wants
+// to be looked at again.
+func (c *outbound) beat(now, late int64) int64 {
+	cfg := &c.link.net.cfg
+	every := int64(cfg.IdleHeartbeat)
+	o := &c.out
+	o.mu.Lock()
+	if c.link.watched.Load() || c.pending.n > 0 {
+		every = int64(cfg.Heartbeat)
+	}
+	v := vitals{heard: c.sock.heard.Load(), sent: c.sock.sent.Load(), completed: o.completed}
+	what := c.watch.look(now, late, every, v)
+	if what == ask && !o.closed {
+		c.watch.asked = now
+		o.addLocked(header{typ: framePing}, &Payload{})
+		c.watch.position, c.watch.sent = o.appended, v.sent
+		o.sendUnlock()
+	} else {
+		o.mu.Unlock()
+	}
+	switch {
+	case what == dead:
+		c.end(errSilent)
+	case what == alive && c.watch.asked == 0:
+		return v.heard + every - now
+	}
+	return every
+}
+
+// pong takes the time of a heartbeat's answer. Called by the reading goroutine.
+func (c *outbound) pong() {
+	c.out.mu.Lock()
+	asked := c.watch.asked
+	c.out.mu.Unlock()
+	if asked != 0 {
+		c.link.roundTrip.add(c.link.net.elapsed() - asked)
+	}
+}
+
+// beat looks after all connections from one goroutine with one timer, until the
+// network is closed.
+func (n *Network) beat() {
+	defer n.gone.Done()
+	planned := n.elapsed()
+	for {
+		now := n.elapsed()
+		wait := n.beatOnce(now, max(0, now-planned))
+		planned = now + int64(wait)
+		select {
+		case <-n.cfg.Clock.After(wait):
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// beatOnce looks after all connections, late by so many nanoseconds, and returns
+// how long to wait. A wait is never longer than a heartbeat, since a request can
+// make an idle link an urgent one at any time.
+func (n *Network) beatOnce(now, late int64) time.Duration {
+	longest := int64(n.cfg.Heartbeat)
+	shortest := longest / 10
+	if late < longest {
+		late = 0 // the usual delay of timers
+	}
+	wait := longest
+	for _, l := range n.links() {
+		if c := l.conn.Load(); c != nil {
+			wait = min(wait, c.beat(now, late))
+		}
+	}
+	for _, c := range n.inbounds() {
+		c.beat(now, late)
+	}
+	return time.Duration(max(wait, shortest))
+}
