@@ -207,22 +207,19 @@ func (a *assignment) chain(p, from int, roomy func(n int) bool) bool {
 		if reached[s.to] || !a.mayShift(s) {
 			return false
 		}
+		for i := previous; i >= 0; i = steps[i].previous {
+			if steps[i].s.partition == s.partition {
+				return false // two shifts of one partition may spoil each other
+			}
+		}
 		reached[s.to] = true
 		steps = append(steps, step{s, previous})
 		return roomy(s.to)
 	}
 	do := func() bool {
 		// From the end backwards, each shift makes the room that the one before
-		// it needs. Two shifts of one partition may spoil each other.
-		at := len(steps) - 1
-		var seen []int
-		for i := at; i >= 0; i = steps[i].previous {
-			if slices.Contains(seen, steps[i].s.partition) {
-				return false
-			}
-			seen = append(seen, steps[i].s.partition)
-		}
-		for i := at; i >= 0; i = steps[i].previous {
+		// it needs.
+		for i := len(steps) - 1; i >= 0; i = steps[i].previous {
 			a.shift(steps[i].s)
 		}
 		return true
