@@ -1,0 +1,182 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/hashing"
+)
+
+// Controller decides. What it remembers between decisions only spares work and
+// repetition and may be lost at any time; the zero value is ready. It must not
+// be used by two goroutines at once.
+type Controller struct {
+	ring    *hashing.Ring // of members
+	members []hashing.RingNode
+	rest    rest
+	retry   map[int]time.Duration // when a partition may move again after a failure
+}
+
+// rest is a state in which every partition is where the ring wants it.
+type rest struct {
+	ring    *hashing.Ring
+	version uint64
+	pins    map[int]Pin
+}
+
+// Output is a decision.
+type Output struct {
+	// View is what to write, on condition that Input.View is still in force. Nil:
+	// nothing is to be changed.
+	View *cluster.View
+	// Events tell people what the new view brings, in order. They are true only
+	// once it is written.
+	Events []Event
+	// Remaining counts the moves that are wanted and have not begun in View.
+	Remaining int
+	// Drained are the nodes that were to be emptied and are empty: they may go.
+	Drained []cluster.NodeID
+	// Held says why moves that are wanted do not begin, when people are the
+	// reason; empty otherwise.
+	Held string
+}
+
+// Decide returns what is to be done. Called again with the view it returned and
+// all else the same, it returns no view.
+func (c *Controller) Decide(in Input) Output {
+	d := c.begin(&in)
+	d.syncNodes()
+	d.settleArrivals()
+	d.settleMoves()
+	d.followDead()
+	d.beginMoves()
+	out := Output{Events: d.told(), Remaining: d.remaining, Drained: d.drained(), Held: d.held}
+	if d.changed {
+		d.view.Version++
+		out.View = d.view
+	}
+	return out
+}
+
+// draft is a decision in the making.
+type draft struct {
+	*Controller
+	in        *Input
+	view      *cluster.View
+	states    map[cluster.NodeID]cluster.State
+	changed   bool
+	happened  []happening
+	want      []int16 // owner by partition, by index into view.Nodes; NoNode: nobody can take it
+	remaining int
+	held      string
+}
+
+func (c *Controller) begin(in *Input) *draft {
+	d := &draft{Controller: c, in: in, states: make(map[cluster.NodeID]cluster.State, len(in.Nodes))}
+	for i := range in.Nodes {
+		d.states[in.Nodes[i].ID] = in.Nodes[i].State
+	}
+	if in.View == nil {
+		d.view = cluster.NewView(nil)
+	} else {
+		d.view = in.View.Clone()
+	}
+	maps.DeleteFunc(c.retry, func(_ int, at time.Duration) bool { return at <= in.Now })
+	return d
+}
+
+// active reports whether a node may get partitions.
+func (d *draft) active(id cluster.NodeID) bool { return d.states[id] == cluster.Active }
+
+// syncNodes takes what is known of the nodes into the view.
+func (d *draft) syncNodes() {
+	referred := d.view.Referred()
+	var nodes []cluster.Node
+	for _, n := range d.in.Nodes {
+		at := d.view.Index(n.ID)
+		if n.State != cluster.Left || at != cluster.NoNode && referred[at] {
+			nodes = append(nodes, n)
+		}
+	}
+	for at, n := range d.view.Nodes {
+		// What a row refers to stays, whatever became of its registration.
+		if _, known := d.states[n.ID]; !known && referred[at] {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b cluster.Node) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	if slices.Equal(nodes, d.view.Nodes) {
+		return
+	}
+	for _, n := range nodes {
+		if old := d.view.Node(n.ID); old == nil {
+			d.note(happening{kind: Joined, partition: -1, to: n.ID})
+		} else if old.State != n.State {
+			d.note(happening{kind: Changed, partition: -1, to: n.ID, why: "is now " + string(n.State)})
+		} else if *old != n {
+			d.note(happening{kind: Changed, partition: -1, to: n.ID, why: "has changed"})
+		}
+	}
+	for _, n := range d.view.Nodes {
+		if !slices.ContainsFunc(nodes, func(o cluster.Node) bool { return o.ID == n.ID }) {
+			d.note(happening{kind: Gone, partition: -1, to: n.ID})
+		}
+	}
+	next, err := d.view.WithNodes(nodes)
+	if err != nil {
+		panic("controller: " + err.Error()) // whom rows refer to was kept
+	}
+	d.view, d.changed = next, true
+}
+
+// set changes a row; the epoch rises with the owner.
+func (d *draft) set(partition int, owner, target int16) {
+	r := &d.view.Rows[partition]
+	if r.Owner != owner {
+		r.Epoch++
+	}
+	r.Owner, r.Target = owner, target
+	d.changed = true
+}
+
+// giveUp ends a move that has not led to a change of owner.
+func (d *draft) giveUp(partition int, why string) {
+	r := &d.view.Rows[partition]
+	d.note(happening{kind: GivenUp, partition: partition, from: d.view.Owner(partition), to: d.view.Target(partition), why: why})
+	r.Target = cluster.NoNode
+	r.Epoch++
+	d.changed = true
+}
+
+// drained lists the nodes that are to be emptied and hold nothing any more.
+func (d *draft) drained() (list []cluster.NodeID) {
+	referred := d.view.Referred()
+	for _, n := range d.in.Nodes {
+		if n.State == cluster.Active {
+			continue
+		}
+		at := d.view.Index(n.ID)
+		if (at == cluster.NoNode || !referred[at]) && !d.holdsArriving(n.ID) {
+			list = append(list, n.ID)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// holdsArriving reports whether a node may have what another one waits for.
+func (d *draft) holdsArriving(id cluster.NodeID) bool {
+	for p := range d.view.Rows {
+		if d.view.Arriving(p) && d.mayHold(id, p) {
+			return true
+		}
+	}
+	return false
+}

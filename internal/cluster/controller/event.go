@@ -1,0 +1,134 @@
+package controller
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/larder-cache/larder/internal/cluster"
+)
+
+// EventKind says what an event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	Joined    EventKind = "joined"    // a node is in the view
+	Changed   EventKind = "changed"   // a node has another state, address, weight ...
+	Gone      EventKind = "gone"      // a node is no longer in the view
+	Assigned  EventKind = "assigned"  // partitions have got their first owner
+	Begun     EventKind = "begun"     // partitions begin to move
+	Swapped   EventKind = "swapped"   // partitions have their new owner, who waits for the last writes
+	Arrival   EventKind = "arrived"   // the new owner serves
+	Bereft    EventKind = "bereft"    // the new owner serves without a handover: the former one is dead
+	Returned  EventKind = "returned"  // the new owner died before it served; the former one has them again
+	GivenUp   EventKind = "given up"  // partitions stay where they are
+	Inherited EventKind = "inherited" // the owner died, one who had it all follows
+	Lost      EventKind = "lost"      // the owner died with the entries; another one begins with none
+)
+
+// Event tells people about a change.
+type Event struct {
+	Kind       EventKind
+	Partitions []int // ascending; none when it is about a node
+	From, To   cluster.NodeID
+	Why        string
+}
+
+// happening is what becomes an event together with others of its kind.
+type happening struct {
+	kind      EventKind
+	partition int // -1: none
+	from, to  cluster.NodeID
+	why       string
+}
+
+func (d *draft) note(h happening) { d.happened = append(d.happened, h) }
+
+// told gathers what happened.
+func (d *draft) told() (events []Event) {
+	at := make(map[happening]int)
+	for _, h := range d.happened {
+		p := h.partition
+		h.partition = 0
+		i, ok := at[h]
+		if !ok {
+			i = len(events)
+			at[h] = i
+			events = append(events, Event{Kind: h.kind, From: h.from, To: h.to, Why: h.why})
+		}
+		if p >= 0 {
+			events[i].Partitions = append(events[i].Partitions, p)
+		}
+	}
+	return events
+}
+
+// String returns the event in words, such as «partitions 12-14: a1b2c3d4 ->
+// 99887766 begin».
+func (e Event) String() string { return e.Words(cluster.NodeID.Short) }
+
+// Words is String with nodes named as the caller likes.
+func (e Event) Words(name func(cluster.NodeID) string) string {
+	from, to := name(e.From), name(e.To)
+	switch e.Kind {
+	case Joined:
+		return "node " + to + " joins"
+	case Gone:
+		return "node " + to + " is gone"
+	case Changed:
+		return "node " + to + " " + e.Why
+	}
+	verb := func(one, more string) string {
+		if len(e.Partitions) == 1 {
+			return one
+		}
+		return more
+	}
+	what := verb("partition ", "partitions ") + Ranges(e.Partitions)
+	if n := len(e.Partitions); n > 2 {
+		what += fmt.Sprintf(" (%d)", n)
+	}
+	what += ": "
+	switch e.Kind {
+	case Assigned:
+		return what + "first owner is " + to
+	case Begun:
+		return what + from + " -> " + to + verb(" begins", " begin")
+	case Swapped:
+		return what + from + " -> " + to + verb(" has caught up: swap", " have caught up: swap")
+	case Arrival:
+		return what + to + " serves"
+	case Bereft:
+		return what + to + " serves without the last writes: nobody has them any more"
+	case Returned:
+		return what + from + " died before it served: back to " + to
+	case GivenUp:
+		return what + from + " -> " + to + " given up: " + e.Why
+	case Inherited:
+		return what + from + " died, " + to + " had caught up and follows"
+	case Lost:
+		return what + "lost with " + from + ", " + to + verb(" begins empty", " begin empty")
+	}
+	return what + string(e.Kind)
+}
+
+// Ranges writes ascending numbers shortly: «1-3, 7».
+func Ranges(list []int) string {
+	var b strings.Builder
+	for i := 0; i < len(list); {
+		j := i
+		for j+1 < len(list) && list[j+1] == list[j]+1 {
+			j++
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(list[i]))
+		if j > i {
+			b.WriteString("-" + strconv.Itoa(list[j]))
+		}
+		i = j + 1
+	}
+	return b.String()
+}

@@ -1,0 +1,150 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+)
+
+// Input is all that a decision depends on. Nothing in it is modified or kept,
+// but the view and the nodes are shared with the view that is returned.
+type Input struct {
+	// Now is the time on a clock that never goes back; only differences to
+	// Since matter.
+	Now time.Duration
+	// View is the view in force, nil when there is none yet.
+	View *cluster.View
+	// Nodes are all known nodes with what operators want of them, in any order.
+	Nodes []cluster.Node
+	// Alive says which nodes are there. A node that is not listed has not been
+	// seen since this controller began, and counts as dead since time zero.
+	Alive map[cluster.NodeID]Liveness
+	// Reports are the last words of each node on the moves that it takes part in.
+	Reports map[cluster.NodeID]Report
+	// Wishes are what operators asked for and have not taken back.
+	Wishes Wishes
+	// Settings limit what is done at a time.
+	Settings Settings
+	// Succession says who follows a dead owner; nil means [WithoutReplicas].
+	Succession Succession
+}
+
+// Liveness says whether a node is there.
+type Liveness struct {
+	Alive bool
+	// Since is when the node came or went. Of a node that was dead already when
+	// this controller began, it is when the controller began.
+	Since time.Duration
+	// Incarnation is the process that is, or was last seen, alive.
+	Incarnation uint64
+	// GivenUp: an operator does not want to wait for this dead node any longer.
+	GivenUp bool
+}
+
+// Report is what a node says about its moves. It is complete: what is not in it
+// the node knows nothing of.
+type Report struct {
+	// View is the version of the view that the node follows.
+	View uint64
+	// Incarnation is the process that reports.
+	Incarnation uint64
+	// Leaving are partitions that the node sends or hands over to another.
+	Leaving []Leaving
+	// Arrived are partitions that the node owns and serves although the view
+	// still has them as arriving.
+	Arrived []Arrived
+}
+
+// Leaving is one partition on its way from the node that reports.
+type Leaving struct {
+	Partition int
+	// Epoch is that of the row which the node acts on: before the swap the
+	// epoch of its own ownership, when handing over that of the new owner.
+	Epoch cluster.Epoch
+	// Target is who gets it, in which incarnation.
+	Target            cluster.NodeID
+	TargetIncarnation uint64
+	Stage             Stage
+	// Bytes have been sent of about Total.
+	Bytes, Total uint64
+	// Reason of a failure, for people.
+	Reason string
+}
+
+// Stage is how far a move is, as its source sees it.
+type Stage uint8
+
+// The stages.
+const (
+	// Sending: the target does not have everything yet.
+	Sending Stage = iota
+	// CaughtUp: the target has everything but the changes of the last moments.
+	CaughtUp
+	// Failed: the source has given up.
+	Failed
+	// HandingOver: the target owns the partition; the source still has all of
+	// it and does not yet know that the target has.
+	HandingOver
+)
+
+// Arrived is a partition that its new owner has begun to serve.
+type Arrived struct {
+	Partition int
+	Epoch     cluster.Epoch
+}
+
+// Settings limit what is done at a time.
+type Settings struct {
+	// Moves is how many partitions may move at once, MovesPerSource and
+	// MovesPerTarget how many of them from or to one node. At least 1.
+	Moves, MovesPerSource, MovesPerTarget int
+	// RebalanceDelay is how long a dead node keeps its place. Zero: not at all.
+	RebalanceDelay time.Duration
+	// RetryAfter is how long a partition rests after a move that failed.
+	RetryAfter time.Duration
+	// Replicas is the number of copies beside the owner's, which placement takes
+	// into account.
+	Replicas int
+}
+
+// DefaultSettings are those of a cluster on a local network.
+func DefaultSettings() Settings {
+	return Settings{Moves: 32, MovesPerSource: 4, MovesPerTarget: 4, RebalanceDelay: 30 * time.Second, RetryAfter: 2 * time.Second}
+}
+
+// alive reports whether a node is there.
+func (in *Input) alive(id cluster.NodeID) bool { return in.Alive[id].Alive }
+
+// deadFor is how long a dead node has been so.
+func (in *Input) deadFor(id cluster.NodeID) time.Duration { return in.Now - in.Alive[id].Since }
+
+// report returns what the present (or last) process of a node has said.
+func (in *Input) report(id cluster.NodeID) (Report, bool) {
+	r, ok := in.Reports[id]
+	return r, ok && r.Incarnation == in.Alive[id].Incarnation
+}
+
+// leaving returns what a node says about a partition at an epoch, nil: nothing.
+func (in *Input) leaving(id cluster.NodeID, partition int, epoch cluster.Epoch) *Leaving {
+	r, ok := in.report(id)
+	if !ok {
+		return nil
+	}
+	for i := range r.Leaving {
+		if l := &r.Leaving[i]; l.Partition == partition && l.Epoch == epoch {
+			return l
+		}
+	}
+	return nil
+}
+
+// arrived reports whether a node says that it serves a partition.
+func (in *Input) arrived(id cluster.NodeID, partition int, epoch cluster.Epoch) bool {
+	r, ok := in.report(id)
+	for i := range r.Arrived {
+		if a := r.Arrived[i]; ok && a.Partition == partition && a.Epoch == epoch {
+			return true
+		}
+	}
+	return false
+}

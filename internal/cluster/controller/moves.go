@@ -1,0 +1,191 @@
+package controller
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+)
+
+// settleArrivals looks at partitions whose new owner waits for the handover.
+func (d *draft) settleArrivals() {
+	for p := range d.view.Rows {
+		if !d.view.Arriving(p) {
+			continue
+		}
+		owner := d.view.Owner(p)
+		switch {
+		case d.in.arrived(owner, p, d.view.Rows[p].Epoch):
+			d.set(p, d.view.Rows[p].Owner, cluster.NoNode)
+			d.note(happening{kind: Arrival, partition: p, to: owner})
+		case d.in.alive(owner):
+			if !d.anyHolds(p) {
+				d.set(p, d.view.Rows[p].Owner, cluster.NoNode)
+				d.note(happening{kind: Bereft, partition: p, to: owner})
+			}
+		default:
+			if holder := d.holder(p); holder != cluster.NoNode {
+				d.note(happening{kind: Returned, partition: p, from: owner, to: d.view.Nodes[holder].ID})
+				d.set(p, holder, cluster.NoNode)
+			}
+		}
+	}
+}
+
+// holder returns a living node that still has the copy which it was handing
+// over for an arriving partition.
+func (d *draft) holder(p int) int16 {
+	for at := range d.view.Nodes {
+		id := d.view.Nodes[at].ID
+		if l := d.in.leaving(id, p, d.view.Rows[p].Epoch); l != nil && l.Stage == HandingOver && d.in.alive(id) {
+			return int16(at)
+		}
+	}
+	return cluster.NoNode
+}
+
+// anyHolds reports whether any node may have an arriving partition's last writes.
+func (d *draft) anyHolds(p int) bool {
+	for i := range d.in.Nodes {
+		if d.mayHold(d.in.Nodes[i].ID, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayHold reports whether a node, for all that is known, may have the last
+// writes of an arriving partition: it says so, or it lives and does not yet know
+// that it should.
+//
+// Invariant: an arriving partition is served without a handover only when
+// nobody may hold it.
+func (d *draft) mayHold(id cluster.NodeID, p int) bool {
+	if id == d.view.Owner(p) || !d.in.alive(id) {
+		return false
+	}
+	r, ok := d.in.report(id)
+	if !ok || r.View < d.in.View.Version {
+		return true
+	}
+	return d.in.leaving(id, p, d.view.Rows[p].Epoch) != nil
+}
+
+// settleMoves looks at partitions that are being sent to another node.
+func (d *draft) settleMoves() {
+	for p := range d.view.Rows {
+		if !d.view.Streaming(p) {
+			continue
+		}
+		r, from, to := &d.view.Rows[p], d.view.Owner(p), d.view.Target(p)
+		l := d.in.leaving(from, p, r.Epoch)
+		switch {
+		case !d.in.alive(to):
+			d.giveUp(p, to.Short()+" is dead")
+		case !d.active(to):
+			d.giveUp(p, to.Short()+" is to be emptied")
+		case !d.in.alive(from):
+			// followDead decides; it knows whether the target has everything.
+		case l == nil || l.Target != to:
+		case l.Stage == Failed:
+			d.giveUp(p, l.Reason)
+			if d.retry == nil {
+				d.retry = make(map[int]time.Duration)
+			}
+			d.retry[p] = d.in.Now + d.in.Settings.RetryAfter
+		case d.caughtUp(p):
+			d.note(happening{kind: Swapped, partition: p, from: from, to: to})
+			d.set(p, r.Target, r.Target)
+		}
+	}
+}
+
+// caughtUp reports whether the target of a move has all but the last writes, in
+// the process that is alive now.
+func (d *draft) caughtUp(p int) bool {
+	if !d.view.Streaming(p) {
+		return false
+	}
+	to := d.view.Target(p)
+	l := d.in.leaving(d.view.Owner(p), p, d.view.Rows[p].Epoch)
+	return l != nil && l.Stage == CaughtUp && l.Target == to && d.in.alive(to) && l.TargetIncarnation == d.in.Alive[to].Incarnation
+}
+
+// move is a partition that is to go to another node.
+type move struct {
+	partition int
+	to        int16
+	urgency   int // the lower the sooner
+}
+
+// beginMoves walks the view towards the ring, a bounded number of moves at a
+// time.
+func (d *draft) beginMoves() {
+	moves := d.wanted()
+	slices.SortStableFunc(moves, func(a, b move) int { return cmp.Compare(a.urgency, b.urgency) })
+	from, to, all := d.underWay()
+	s := &d.in.Settings
+	for _, m := range moves {
+		r := &d.view.Rows[m.partition]
+		if d.in.Wishes.Paused && m.urgency == balance {
+			d.held = "rebalancing is paused by " + d.in.Wishes.PausedBy
+			d.remaining++
+			continue
+		}
+		if _, resting := d.retry[m.partition]; resting || all >= s.Moves || from[r.Owner] >= s.MovesPerSource || to[m.to] >= s.MovesPerTarget {
+			d.remaining++
+			continue
+		}
+		from[r.Owner]++
+		to[m.to]++
+		all++
+		d.set(m.partition, r.Owner, m.to)
+		d.note(happening{kind: Begun, partition: m.partition, from: d.view.Owner(m.partition), to: d.view.Target(m.partition)})
+	}
+}
+
+// How urgent a move is.
+const (
+	emptying = iota // the owner is to be emptied
+	asked           // an operator wants this very move
+	balance         // the ring wants it
+)
+
+// wanted lists the partitions that are not where they should be, live and have
+// no move yet.
+func (d *draft) wanted() (moves []move) {
+	for p := range d.view.Rows {
+		r := &d.view.Rows[p]
+		if d.want == nil || r.Owner == cluster.NoNode || r.Target != cluster.NoNode || d.want[p] == r.Owner || d.want[p] == cluster.NoNode {
+			continue
+		}
+		to := d.view.Nodes[d.want[p]].ID
+		if !d.in.alive(d.view.Owner(p)) || !d.in.alive(to) {
+			continue
+		}
+		m := move{partition: p, to: d.want[p], urgency: balance}
+		if !d.active(d.view.Owner(p)) {
+			m.urgency = emptying
+		} else if pin, ok := d.in.Wishes.Pins[p]; ok && pin.Node == to {
+			m.urgency = asked
+		}
+		moves = append(moves, m)
+	}
+	return moves
+}
+
+// underWay counts the moves that have begun, by source, target and in all.
+func (d *draft) underWay() (from, to []int, all int) {
+	from, to = make([]int, len(d.view.Nodes)), make([]int, len(d.view.Nodes))
+	for p := range d.view.Rows {
+		if r := &d.view.Rows[p]; r.Target != cluster.NoNode {
+			all++
+			to[r.Target]++
+			if r.Target != r.Owner {
+				from[r.Owner]++
+			}
+		}
+	}
+	return from, to, all
+}

@@ -1,0 +1,124 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+)
+
+// Succession says who follows the dead owner of a partition.
+type Succession func(Bereaved) Verdict
+
+// Bereaved is a partition whose owner is dead.
+type Bereaved struct {
+	Partition int
+	View      *cluster.View
+	// DeadFor is how long the owner has been dead. Abandoned: nobody waits for
+	// it; it was told to leave, or an operator has given it up, or it was dead
+	// for longer than the settings allow.
+	DeadFor   time.Duration
+	Abandoned bool
+	// CaughtUp is the living target that has all but the last writes, NoNode
+	// when there is none.
+	CaughtUp int16
+}
+
+// Verdict says what becomes of a bereaved partition.
+type Verdict struct {
+	// Heir takes over with what it has. NoNode: see Lost.
+	Heir int16
+	// Lost: nobody has the partition's entries; who should own it by the ring
+	// begins with none. Otherwise, and without an heir, the partition waits for
+	// its owner.
+	Lost bool
+}
+
+// WithoutReplicas is the succession in a cluster that keeps one copy of a
+// partition: only a target that had caught up can follow. The entries of all
+// other partitions died with the node; they are given up after the delay in
+// which it may still come back (having been unreachable, it still has them).
+func WithoutReplicas(b Bereaved) Verdict {
+	if b.CaughtUp != cluster.NoNode {
+		return Verdict{Heir: b.CaughtUp}
+	}
+	return Verdict{Heir: cluster.NoNode, Lost: b.Abandoned}
+}
+
+// abandoned reports whether nobody waits for a dead node.
+func (d *draft) abandoned(id cluster.NodeID) bool {
+	if d.in.alive(id) {
+		return false
+	}
+	state, known := d.states[id]
+	return !known || state == cluster.Left || d.in.Alive[id].GivenUp || d.in.deadFor(id) >= d.in.Settings.RebalanceDelay
+}
+
+// followDead gives partitions of dead owners, and those that never had one, to
+// another node, as far as that is time.
+func (d *draft) followDead() {
+	succession := d.in.Succession
+	if succession == nil {
+		succession = WithoutReplicas
+	}
+	var orphans []int
+	for p := range d.view.Rows {
+		r := &d.view.Rows[p]
+		if r.Owner == cluster.NoNode {
+			orphans = append(orphans, p)
+			continue
+		}
+		owner := d.view.Owner(p)
+		if d.in.alive(owner) {
+			continue
+		}
+		b := Bereaved{Partition: p, View: d.view, DeadFor: d.in.deadFor(owner), Abandoned: d.abandoned(owner), CaughtUp: cluster.NoNode}
+		if d.caughtUp(p) {
+			b.CaughtUp = r.Target
+		}
+		switch v := succession(b); {
+		case v.Heir != cluster.NoNode:
+			d.note(happening{kind: Inherited, partition: p, from: owner, to: d.view.Nodes[v.Heir].ID})
+			d.set(p, v.Heir, cluster.NoNode)
+		case v.Lost:
+			orphans = append(orphans, p)
+		case d.view.Streaming(p):
+			d.giveUp(p, owner.Short()+" is dead")
+		}
+	}
+	d.place()
+	for _, p := range orphans {
+		heir := d.heir(p)
+		if heir == cluster.NoNode {
+			continue // nobody is there
+		}
+		to := d.view.Nodes[heir].ID
+		if d.view.Rows[p].Owner == cluster.NoNode {
+			d.note(happening{kind: Assigned, partition: p, to: to})
+		} else {
+			d.note(happening{kind: Lost, partition: p, from: d.view.Owner(p), to: to})
+		}
+		d.set(p, heir, cluster.NoNode)
+	}
+}
+
+// heir returns who gets a partition that nobody has: the ring's choice when it
+// is alive, or who lives and owns least.
+func (d *draft) heir(p int) int16 {
+	if d.want == nil {
+		return cluster.NoNode
+	}
+	if at := d.want[p]; at != cluster.NoNode && d.in.alive(d.view.Nodes[at].ID) {
+		return at
+	}
+	best, owned := int16(cluster.NoNode), d.view.Owned()
+	for at := range d.view.Nodes {
+		n := &d.view.Nodes[at]
+		if !d.active(n.ID) || !d.in.alive(n.ID) || n.Weight == 0 {
+			continue
+		}
+		if best == cluster.NoNode || owned[at]*int(d.view.Nodes[best].Weight) < owned[best]*int(n.Weight) {
+			best = int16(at)
+		}
+	}
+	return best
+}
