@@ -53,7 +53,7 @@ type longRequest func(x *Executor, s *Session, args [][]byte) bool
 // longRequests has the Slow commands of which only some requests take long.
 var longRequests = map[string]longRequest{
 	"keys": manyKeys, "flushdb": manyKeys, "flushall": manyKeys, "scan": longScan,
-	"randomkey": never, "dump": never, "restore": largeArguments,
+	"config|set": waitingSettings, "randomkey": never, "dump": never, "restore": largeArguments,
 }
 
 // inlineWork is the number of keys a command may look at on the event loop,

@@ -1,5 +1,7 @@
 package command
 
+import "context"
+
 func runConfigGet(c *Context) {
 	patterns := make([]string, 0, len(c.Args)-2)
 	for _, word := range c.Args[2:] {
@@ -22,11 +24,31 @@ func runConfigSet(c *Context) {
 	for i := 2; i < len(c.Args); i += 2 {
 		changes = append(changes, Parameter{string(c.Args[i]), string(c.Args[i+1])})
 	}
-	if err := c.Exec.settings.Set(changes); err != nil {
+	if err := c.setParameters(changes); err != nil {
 		c.Error("ERR " + err.Error())
 		return
 	}
 	c.Out.OK()
+}
+
+// setParameters changes settings where they are kept: here, or in the cluster.
+func (c *Context) setParameters(changes []Parameter) error {
+	authored, elsewhere := c.Exec.settings.(AuthoredSettings)
+	switch {
+	case !elsewhere:
+		return c.Exec.settings.Set(changes)
+	case c.tx.running:
+		return refusal("CONFIG SET is for all nodes of the cluster and can not be part of a transaction")
+	}
+	return c.outside(settingsPatience, func(ctx context.Context) error {
+		return authored.SetAs(ctx, c.author(), changes)
+	})
+}
+
+// waitingSettings tells that CONFIG SET has to wait for other machines.
+func waitingSettings(x *Executor, _ *Session, _ [][]byte) bool {
+	_, elsewhere := x.settings.(AuthoredSettings)
+	return elsewhere
 }
 
 func runConfigRewrite(c *Context) {

@@ -37,7 +37,7 @@ var configTable = []*Command{
 				Run:     runConfigRewrite,
 			},
 			{
-				Name: "set", Arity: -4, Flags: Admin | NoScript | Loading | Stale,
+				Name: "set", Arity: -4, Flags: Admin | NoScript | Loading | Stale | Slow,
 				Group: "server", Since: "2.0.0", Cost: "O(N)",
 				Summary: "Changes settings, all of those given or none.",
 				Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},

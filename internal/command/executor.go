@@ -16,8 +16,14 @@ type Config struct {
 	Cache *cache.Cache
 	// Options are the settings at the start; see [DefaultOptions].
 	Options Options
-	// Settings answers CONFIG. Nil: the executor's own [Parameters].
-	Settings Settings
+	// Settings returns what answers CONFIG, given the executor's own
+	// [Parameters]. Nil: these do.
+	Settings func(own *Parameters) Settings
+	// Configuration answers LARDER CONFIG GET. Nil: nobody does.
+	Configuration Configuration
+	// ClusterSettings answer the rest of LARDER CONFIG. Nil: the node is not part
+	// of a cluster.
+	ClusterSettings ClusterSettings
 	// Server describes the process for INFO and CONFIG GET.
 	Server ServerInfo
 	// Hooks connect the executor with the parts above it.
@@ -60,10 +66,13 @@ type Executor struct {
 	store    *memory.Store
 	table    *Table
 	settings Settings
-	server   atomic.Pointer[ServerInfo]
-	hooks    Hooks
-	started  time.Time
-	clock    clock
+	// configuration and shared are for LARDER CONFIG; either may be nil.
+	configuration Configuration
+	shared        ClusterSettings
+	server        atomic.Pointer[ServerInfo]
+	hooks         Hooks
+	started       time.Time
+	clock         clock
 
 	changing sync.Mutex // serializes changes of options
 	options  atomic.Pointer[Options]
@@ -94,14 +103,14 @@ type Executor struct {
 // New returns an executor. The table of commands is complete from then on.
 func New(cfg Config) *Executor {
 	x := &Executor{
-		cache:    cfg.Cache,
-		store:    cfg.Cache.Store(),
-		settings: cfg.Settings,
-		hooks:    cfg.Hooks,
-		started:  time.Now(),
+		cache:         cfg.Cache,
+		store:         cfg.Cache.Store(),
+		configuration: cfg.Configuration, shared: cfg.ClusterSettings,
+		hooks:   cfg.Hooks,
+		started: time.Now(),
 		table: NewTable(stringCommands, bitmapCommands, genericCommands,
 			connectionTable, clientTable, serverTable, inspectTable, configTable, pubsubTable, clusterTable,
-			transactionTable, scriptingTable),
+			transactionTable, scriptingTable, larderTable),
 	}
 	x.Describe(func(s *ServerInfo) { *s = cfg.Server })
 	x.learnSources()
@@ -118,8 +127,10 @@ func New(cfg Config) *Executor {
 	x.changing.Lock()
 	x.apply(&options)
 	x.changing.Unlock()
-	if x.settings == nil {
-		x.settings = NewParameters(x)
+	own := NewParameters(x)
+	x.settings = own
+	if cfg.Settings != nil {
+		x.settings = cfg.Settings(own)
 	}
 	if cfg.Observer != nil {
 		cfg.Observer.x.Store(x)

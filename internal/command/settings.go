@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"os"
 	"runtime"
 )
@@ -16,6 +17,14 @@ type Settings interface {
 	Set(changes []Parameter) error
 	// Rewrite writes the parameters back to the configuration file.
 	Rewrite() error
+}
+
+// AuthoredSettings are [Settings] that other machines have a say in: they note
+// who changes them, and a change takes a while.
+type AuthoredSettings interface {
+	Settings
+	// SetAs is Set on behalf of author, "user@address". It ends with ctx.
+	SetAs(ctx context.Context, author string, changes []Parameter) error
 }
 
 // Parameter is a setting by its name in Redis.

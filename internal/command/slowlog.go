@@ -135,7 +135,7 @@ func redact(cmd *Command, args [][]byte) [][]byte {
 			}
 		}
 		return out
-	case "acl|setuser":
+	case "acl|setuser", "larder|config":
 		return redactFrom(args, 3)
 	}
 	return args
