@@ -87,7 +87,7 @@ func (c *Credentials) Install(id ClusterID) error {
 }
 
 func (c *Credentials) read(id ClusterID) (*material, error) {
-	m, err := readMaterial(c.files, c.name)
+	m, err := readMaterial(c.files, c.name, c.now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: put the right files there%s", err, c.remedy())
 	}

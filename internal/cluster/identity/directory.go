@@ -96,7 +96,7 @@ func prepare(path string) error {
 
 func judgeOwner(path string, info fs.FileInfo) error {
 	if yes, owner, self := foreign(info); yes {
-		return fmt.Errorf("%w: %s belongs to user %d, larder runs as user %d: start it as user %[3]d, or chown -R %[4]d it",
+		return fmt.Errorf("%w: %s belongs to user %d, larder runs as user %d: start it as user %[3]d, or chown -R %[4]d %[2]s",
 			ErrPermissions, path, owner, self)
 	}
 	return nil
@@ -104,7 +104,7 @@ func judgeOwner(path string, info fs.FileInfo) error {
 
 func judgeMode(path string, info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w: other users have access to %s (mode %04o): chmod go-rwx it; if they are not to be trusted, remove this node and join anew",
+		return fmt.Errorf("%w: other users have access to %s (mode %04o): chmod go-rwx %[2]s; if they are not to be trusted, remove this node and join anew",
 			ErrPermissions, path, mode)
 	}
 	return nil

@@ -139,7 +139,41 @@ func (j Joiner) converse(ctx context.Context, raw net.Conn, address string, requ
 	if v.Answer == nil {
 		return nil, fmt.Errorf("join at %s: %w: neither answer nor refusal", address, errMessage)
 	}
-	return v.Answer, j.checkAnswer(v.Answer, authority, address)
+	if err := j.checkAnswer(v.Answer, authority, address); err != nil {
+		return nil, err
+	}
+	return v.Answer, nil
+}
+
+// SameCluster makes sure, as well as it can be told, that the member at address
+// belongs to the cluster of the data directory: for a node that was given --join
+// and resumes. A member that does not answer within timeout is no error, nor one
+// whose certificate comes from elsewhere: the node can resume without it.
+func SameCluster(ctx context.Context, address string, have Identity, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var other ClusterID
+	d := tls.Dialer{Config: &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		NextProtos:         []string{ProtocolJoin},
+		ServerName:         ServerName,
+		InsecureSkipVerify: true, // nothing is told, and nothing believed but a mistake
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if o := s.PeerCertificates[0].Subject.Organization; s.NegotiatedProtocol == ProtocolJoin && len(o) == 1 {
+				other, _ = ParseClusterID(o[0])
+			}
+			return errSeen
+		},
+	}}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	if other == "" || other == have.Cluster {
+		return nil
+	}
+	return fmt.Errorf("%w: the data directory belongs to node %s of cluster %s, the member at %s to cluster %s: start with an empty --data-dir to join that, or without --join to go on",
+		ErrOtherCluster, have.Node.Short(), have.Cluster.Short(), address, other.Short())
 }
 
 // recognize makes sure that the member is one of the token's cluster, before
@@ -152,9 +186,10 @@ func (j Joiner) recognize(s tls.ConnectionState, address string) (member, author
 		return nil, nil, refuse(ReasonForm, "%s is not the peer port of a member of a larder cluster: --join wants that (%d by default)", address, DefaultPeerPort)
 	}
 	member, authority = chain[0], chain[len(chain)-1]
+	at := within(member, j.Now())
 	if j.Credentials.external {
-		if _, err := j.Credentials.current.Load().verify(chain[:len(chain)-1], j.Credentials.name, x509.ExtKeyUsageServerAuth, member.NotAfter); err != nil {
-			return nil, nil, refuse(ReasonCluster, "the member %s: %v", address, explain(err, member, member.NotAfter))
+		if _, err := j.Credentials.current.Load().verify(chain[:len(chain)-1], j.Credentials.name, x509.ExtKeyUsageServerAuth, at); err != nil {
+			return nil, nil, refuse(ReasonCluster, "the member %s: %v", address, explain(err, member, at))
 		}
 		return member, authority, nil
 	}
@@ -164,8 +199,8 @@ func (j Joiner) recognize(s tls.ConnectionState, address string) (member, author
 	}
 	m := &material{pool: x509.NewCertPool()}
 	m.pool.AddCert(authority)
-	if _, err := m.verify(chain[:len(chain)-1], ServerName, x509.ExtKeyUsageServerAuth, member.NotAfter); err != nil {
-		return nil, nil, refuse(ReasonCluster, "the member %s: %v", address, explain(err, member, member.NotAfter))
+	if _, err := m.verify(chain[:len(chain)-1], ServerName, x509.ExtKeyUsageServerAuth, at); err != nil {
+		return nil, nil, refuse(ReasonCluster, "the member %s: %v", address, explain(err, member, at))
 	}
 	if o := member.Subject.Organization; j.Token != nil && (len(o) != 1 || !j.Token.Of(ClusterID(o[0]))) {
 		return nil, nil, refuse(ReasonCluster, "the member at %s belongs to cluster %q, the token is for cluster %s: join at a member of that", address, o, j.Token.Short())

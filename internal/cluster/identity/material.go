@@ -45,9 +45,9 @@ func provisionalMaterial(node cluster.NodeID, key crypto.Signer, now time.Time) 
 	return &material{cert: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, nil
 }
 
-// readMaterial reads the files and checks that they fit each other. The time is
-// not checked.
-func readMaterial(f Files, serverName string) (*material, error) {
+// readMaterial reads the files and checks that they fit each other. That the
+// certificate is valid now is not checked.
+func readMaterial(f Files, serverName string, now time.Time) (*material, error) {
 	texts := make([][]byte, 3)
 	for i, path := range []string{f.CA, f.Certificate, f.Key} {
 		text, err := os.ReadFile(path)
@@ -78,10 +78,10 @@ func readMaterial(f Files, serverName string) (*material, error) {
 	for _, c := range chain {
 		m.cert.Certificate = append(m.cert.Certificate, c.Raw)
 	}
-	// at a time when the certificate is valid: is it one, apart from that?
+	at := within(chain[0], now)
 	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
-		if m.anchor, err = m.verify(chain, serverName, usage, chain[0].NotAfter); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Certificate, explain(err, chain[0], chain[0].NotAfter))
+		if m.anchor, err = m.verify(chain, serverName, usage, at); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Certificate, explain(err, chain[0], at))
 		}
 	}
 	return m, nil
@@ -109,12 +109,27 @@ func (m *material) verify(chain []*x509.Certificate, serverName string, usage x5
 	return found[0][len(found[0])-1], nil
 }
 
+// within returns the time nearest to now at which a certificate is valid: to find
+// out what is wrong with it apart from the time.
+func within(c *x509.Certificate, now time.Time) time.Time {
+	switch {
+	case now.Before(c.NotBefore):
+		return c.NotBefore
+	case now.After(c.NotAfter):
+		return c.NotAfter
+	}
+	return now
+}
+
 // explain says what is wrong with a certificate, and of times both.
 func explain(err error, leaf *x509.Certificate, now time.Time) error {
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert.IsCA:
+		return fmt.Errorf("the certificate of the authority %q is valid from %s to %s, and the clock here says %s: compare the clocks",
+			invalid.Cert.Subject.CommonName, clockText(invalid.Cert.NotBefore), clockText(invalid.Cert.NotAfter), clockText(now))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		what := "has expired"
 		if now.Before(leaf.NotBefore) {
