@@ -59,7 +59,7 @@ func joinOnce(ctx context.Context, cfg MemberConfig, through *Store) (*Member, e
 	}
 	m, err := start(cfg, holdsNone, initial, embed.ClusterStateFlagExisting)
 	if err == nil {
-		m, err = m.orStop(ctx, m.voting)
+		m, err = m.orStop(ctx)
 	}
 	if err == nil || errors.Is(err, ErrExists) || errors.Is(err, ErrInUse) {
 		return m, errors.Join(err, through.takeOutUnless(ctx, err == nil, id))

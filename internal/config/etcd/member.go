@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 )
@@ -24,8 +25,8 @@ const (
 // Member is a coordinator's part of etcd, running in this process. Safe for
 // concurrent use.
 //
-// Life: started -> ready (the cluster knows it) -> voting -> done. [Form] and
-// [Join] return a voting one, [Restart] a started one, since it may be the first of
+// Life: started -> ready (it votes, and there is a quorum) -> done. [Form] and
+// [Join] return a ready one, [Restart] a started one, since it may be the first of
 // its cluster to come back.
 type Member struct {
 	cfg     MemberConfig
@@ -34,9 +35,9 @@ type Member struct {
 	lock    *os.File
 	conn    *connection // in process; closed before the server
 
-	ready, voting chan struct{}
-	done          chan struct{}
-	err           error // read after done is closed
+	ready chan struct{}
+	done  chan struct{}
+	err   error // read after done is closed
 
 	stopOnce sync.Once
 	stopping chan struct{}
@@ -54,7 +55,7 @@ func Form(ctx context.Context, cfg MemberConfig) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("form a cluster: %w", err)
 	}
-	return m.orStop(ctx, m.voting)
+	return m.orStop(ctx)
 }
 
 // Restart goes on with the member in the data directory ([ErrNoMember] without).
@@ -104,8 +105,7 @@ func start(cfg MemberConfig, want contents, initial, state string) (*Member, err
 	m := &Member{
 		cfg: cfg, journal: j, server: server, lock: lock,
 		conn:  newConnection(v3client.New(server.Server), cfg.TLS, defaultTimeout, j.logger()),
-		ready: make(chan struct{}), voting: make(chan struct{}),
-		done: make(chan struct{}), stopping: make(chan struct{}),
+		ready: make(chan struct{}), done: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	m.settled.Add(2)
 	go m.settle()
@@ -131,10 +131,10 @@ func launch(cfg *embed.Config, j *journal) (server *embed.Etcd, err error) {
 	}
 }
 
-// orStop is m when reached closes first, and otherwise m's end.
-func (m *Member) orStop(ctx context.Context, reached <-chan struct{}) (*Member, error) {
+// orStop is m when it becomes ready first, and otherwise m's end.
+func (m *Member) orStop(ctx context.Context) (*Member, error) {
 	select {
-	case <-reached:
+	case <-m.ready:
 		return m, nil
 	case <-m.done:
 		m.Stop()
@@ -145,21 +145,19 @@ func (m *Member) orStop(ctx context.Context, reached <-chan struct{}) (*Member, 
 	}
 }
 
-// settle brings a started member to voting, and corrects its address.
+// settle makes a started member a voter, and corrects its address.
+//
+// etcd calls a member ready when a proposal with its name went through, and
+// repeats one that got lost (sent to a leader that was just dying) after more than
+// 5 s. A vote and a read need no name, so nothing here waits for it; the member's
+// client port does.
 func (m *Member) settle() {
 	defer m.settled.Done()
-	select {
-	case <-m.server.Server.ReadyNotify():
-	case <-m.stopping:
-		return
-	case <-m.done:
+	if !m.insist(m.promote) {
 		return
 	}
 	close(m.ready)
 	m.insist(m.publishAddress)
-	if m.insist(m.promote) {
-		close(m.voting)
-	}
 }
 
 // insist repeats step until it succeeds (true) or the member ends.
@@ -186,21 +184,32 @@ func (m *Member) publishAddress() error {
 	}
 	ctx, cancel := m.conn.bounded(context.Background())
 	defer cancel()
-	_, err := m.conn.client.MemberUpdate(ctx, uint64(m.server.Server.MemberID()), []string{m.cfg.peerURL()})
+	_, err := m.conn.client.MemberUpdate(ctx, m.id(), []string{m.cfg.peerURL()})
 	return err
 }
 
-// promote makes a learner a voter; etcd refuses it until it has caught up.
+// promote makes a learner a voter; etcd refuses it until it has caught up. What
+// this member is has to be read from the quorum: its own list calls everybody a
+// voter until it has applied the entries that say otherwise.
 func (m *Member) promote() error {
-	self := m.server.Server.Cluster().Member(m.server.Server.MemberID())
-	if self == nil || !self.IsLearner {
+	members, err := m.Store("").listMembers(context.Background())
+	if err != nil {
+		return err
+	}
+	self := slices.IndexFunc(members, func(other *pb.Member) bool { return other.ID == m.id() })
+	if self < 0 {
+		return ErrNotFound
+	}
+	if !members[self].IsLearner {
 		return nil
 	}
 	ctx, cancel := m.conn.bounded(context.Background())
 	defer cancel()
-	_, err := m.conn.client.MemberPromote(ctx, uint64(m.server.Server.MemberID()))
+	_, err = m.conn.client.MemberPromote(ctx, m.id())
 	return err
 }
+
+func (m *Member) id() uint64 { return uint64(m.server.Server.MemberID()) }
 
 // watchOver ends the member when etcd ended by itself: removed, or failed.
 func (m *Member) watchOver() {
@@ -224,13 +233,10 @@ func (m *Member) Store(prefix string) *Store { return &Store{conn: m.conn, prefi
 func (m *Member) Name() string { return m.cfg.Name }
 
 // ID is the member's id in the cluster, as [Store.Members] shows it.
-func (m *Member) ID() string { return idString(uint64(m.server.Server.MemberID())) }
+func (m *Member) ID() string { return idString(m.id()) }
 
-// Ready is closed when the cluster has a quorum and knows this member.
+// Ready is closed when the member has a vote and has seen a quorum.
 func (m *Member) Ready() <-chan struct{} { return m.ready }
-
-// Voting is closed when the member has a vote.
-func (m *Member) Voting() <-chan struct{} { return m.voting }
 
 // Done is closed when the member has ended, by Stop or by itself: see [Member.Err].
 func (m *Member) Done() <-chan struct{} { return m.done }
@@ -256,10 +262,10 @@ func (m *Member) Stop() { m.end(m.shut) }
 
 func (m *Member) shut() {
 	select {
-	case <-m.ready:
+	case <-m.server.Server.ReadyNotify():
 	default:
 		// Close alone would wait for the client's listener to be served, which
-		// happens only when the member is ready.
+		// happens only when etcd calls itself ready.
 		m.server.Server.HardStop()
 	}
 	m.server.Close()

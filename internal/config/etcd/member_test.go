@@ -167,7 +167,7 @@ func TestJoinThatDiedHalfWay(t *testing.T) {
 	put(t, s, "a", "2", IfPresent("a"))
 	// 3. Its restart finishes the join.
 	whole := restart(t, cfg)
-	closed(t, "a vote", whole.Voting())
+	closed(t, "a vote", whole.Ready())
 	if !has(whole.Store(""), "a", "2") {
 		t.Error("data missing")
 	}
@@ -213,7 +213,7 @@ func TestTwoJoinAtOnce(t *testing.T) {
 		}
 	}
 	list, err := m.Store("").Members(within(t))
-	if err != nil || len(list) != 3 || list[1].Learner || list[2].Learner {
+	if err != nil || len(list) != 3 || list[0].Learner || list[1].Learner || list[2].Learner {
 		t.Errorf("members: %+v, %v", list, err)
 	}
 }
