@@ -32,6 +32,11 @@ func ParseClusterID(s string) (ClusterID, error) {
 	return ClusterID(s), nil
 }
 
+func isClusterID(s string) bool {
+	_, err := ParseClusterID(s)
+	return err == nil
+}
+
 // Short returns the first eight digits, which stand in tokens and in messages.
 func (id ClusterID) Short() string { return string(id[:min(8, len(id))]) }
 

@@ -193,6 +193,11 @@ func (j Joiner) recognize(s tls.ConnectionState, address string) (member, author
 		}
 		return member, authority, nil
 	}
+	o := member.Subject.Organization
+	if len(o) != 1 || !isClusterID(o[0]) {
+		return nil, nil, refuse(ReasonCluster, "the certificate of the member %s comes from elsewhere (from %q): give this node one from there too, with cluster.tls.ca, cert and key",
+			address, member.Issuer.CommonName)
+	}
 	if j.Token != nil && fingerprint(authority) != j.Token.Authority {
 		return nil, nil, refuse(ReasonCluster, "the member at %s belongs to another cluster than the token: the token is for cluster %s with authority %s, there answers authority %s: join at a member of the token's cluster, or make a token on this one",
 			address, j.Token.Short(), j.Token.Authority, fingerprint(authority))
@@ -202,8 +207,8 @@ func (j Joiner) recognize(s tls.ConnectionState, address string) (member, author
 	if _, err := m.verify(chain[:len(chain)-1], ServerName, x509.ExtKeyUsageServerAuth, at); err != nil {
 		return nil, nil, refuse(ReasonCluster, "the member %s: %v", address, explain(err, member, at))
 	}
-	if o := member.Subject.Organization; j.Token != nil && (len(o) != 1 || !j.Token.Of(ClusterID(o[0]))) {
-		return nil, nil, refuse(ReasonCluster, "the member at %s belongs to cluster %q, the token is for cluster %s: join at a member of that", address, o, j.Token.Short())
+	if id := ClusterID(o[0]); j.Token != nil && !j.Token.Of(id) {
+		return nil, nil, refuse(ReasonCluster, "the member at %s belongs to cluster %s, the token is for cluster %s: join at a member of that", address, id.Short(), j.Token.Short())
 	}
 	return member, authority, nil
 }
