@@ -6,12 +6,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/larder-cache/larder/internal/cluster"
 )
 
 // DefaultPeerPort is the port of the peer listener.
 const DefaultPeerPort = 7380
+
+// maxText is the length of the longest name, zone or release, in bytes.
+const maxText = 255
 
 // circumstances are what a request is judged by, beside its content.
 type circumstances struct {
@@ -50,6 +55,11 @@ func (c circumstances) judge(r *JoinRequest) *Refusal {
 	}
 	if r.Node.ID == c.self.ID {
 		return refuse(ReasonAlive, "node %s is the member you ask (%s): --join wants the address of another node", r.Node.ID.Short(), c.self.Peer)
+	}
+	for _, text := range []string{r.Node.Name, r.Node.Zone, r.Node.Version} {
+		if len(text) > maxText || strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+			return refuse(ReasonMalformed, "%.300q is no name, zone or release: at most %d printable characters", text, maxText)
+		}
 	}
 	return c.judgeAddresses(&r.Node)
 }

@@ -23,6 +23,11 @@ const (
 	ProtocolReach = "larder-reach/1" // a member dials a joiner back
 )
 
+// ErrCredentials: the node's certificates cannot be used: damaged, expired, or
+// somebody else's. A node that was given a token can join again, as the node it
+// is.
+var ErrCredentials = errors.New("no usable certificate")
+
 // Credentials are what a node authenticates with and what it believes of
 // others. They change while the node runs: from provisional to a member's, and
 // with every renewal; what is negotiated afterwards uses the new ones. Safe for
@@ -53,8 +58,8 @@ func Provisional(node cluster.NodeID, key crypto.Signer, f Files, now func() tim
 }
 
 // Load reads the credentials of a member that its cluster has signed. What is
-// damaged, expired, or of another node or cluster is an error that says what to
-// do.
+// damaged, expired, or of another node or cluster is an error that wraps
+// [ErrCredentials] and says what to do.
 func Load(f Files, id Identity, now func() time.Time) (*Credentials, error) {
 	c := &Credentials{files: f, name: ServerName, now: now, node: id.Node}
 	return c, c.Install(id.Cluster)
@@ -87,6 +92,14 @@ func (c *Credentials) Install(id ClusterID) error {
 }
 
 func (c *Credentials) read(id ClusterID) (*material, error) {
+	m, err := c.readFor(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+	}
+	return m, nil
+}
+
+func (c *Credentials) readFor(id ClusterID) (*material, error) {
 	m, err := readMaterial(c.files, c.name, c.now())
 	if err != nil {
 		return nil, fmt.Errorf("%w: put the right files there%s", err, c.remedy())

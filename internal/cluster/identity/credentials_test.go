@@ -208,6 +208,9 @@ func TestFilesAreCheckedAtTheStart(t *testing.T) {
 			c.spoil(t, m)
 			_, err := m.dir.Member(TLSConfig{}, m.id, at(c.now))
 			wantError(t, err, c.say...)
+			if !errors.Is(err, ErrCredentials) {
+				t.Errorf("%v is not ErrCredentials", err)
+			}
 		})
 	}
 }

@@ -143,10 +143,16 @@ func inUse(f *os.File, path string) error {
 	return fmt.Errorf("%w: %s uses this data directory (%s): stop it first, or give this node its own with --data-dir", ErrInUse, who, path)
 }
 
-// prepareInside makes the directory of certificates and judges secrets.
+// prepareInside makes the directory of certificates, removes what a death in the
+// middle of writing has left, and judges secrets.
 func (d *Dir) prepareInside() error {
 	if err := os.Mkdir(d.in(tlsName), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("data directory: %w", err)
+	}
+	for _, name := range []string{identityName, incarnationName, viewName, settingsName, filepath.Join(tlsName, "*")} {
+		if err := removeUnfinished(d.in(name)); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
 	}
 	for _, name := range []string{tlsName, identityName, filepath.Join(tlsName, keyName)} {
 		info, err := os.Stat(d.in(name))

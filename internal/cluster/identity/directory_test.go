@@ -257,3 +257,28 @@ func TestWriteFileLeavesNothingBehind(t *testing.T) {
 		}
 	}
 }
+
+func TestUnfinishedFilesAreRemoved(t *testing.T) {
+	path := t.TempDir()
+	must(Open(path))(t).Close()
+	var left []string
+	for _, name := range []string{".identity.json.new123", ".view.last.new4", "tls/.node.key.new5", "tls/.ca.pem.new6"} {
+		left = append(left, filepath.Join(path, name))
+	}
+	kept := filepath.Join(path, ".keep")
+	for _, name := range append(left, kept) {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := must(Open(path))(t)
+	defer d.Close()
+	for _, name := range left {
+		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+}

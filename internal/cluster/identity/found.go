@@ -34,7 +34,10 @@ type Start struct {
 // Decide returns what to do at the start. have is what the data directory says,
 // err the error of [Dir.Identity]. A node that is in a cluster resumes, also
 // with --join, so that the same command line starts it for ever; a token of
-// another cluster than the data directory's is refused.
+// another cluster than the data directory's is refused. When it resumes,
+// [SameCluster] tells whether --join names another cluster's member; and when
+// [Dir.Member] fails with [ErrCredentials] and there is a token, it has to Ask
+// after all.
 func Decide(s Start, have Identity, err error) (Step, error) {
 	switch {
 	case s.Form && s.Join:

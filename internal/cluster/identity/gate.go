@@ -176,8 +176,7 @@ func (g *Gate) Close() error {
 func (g *Gate) serve(raw net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), joinTime)
 	defer cancel()
-	deadline, _ := ctx.Deadline()
-	if raw.SetDeadline(deadline) != nil {
+	if raw.SetDeadline(time.Now().Add(greetingTime)) != nil { // to say what it wants
 		return
 	}
 	here, there := ip(raw.LocalAddr()), ip(raw.RemoteAddr())
@@ -198,6 +197,10 @@ func (g *Gate) serve(raw net.Conn) {
 		g.count(ReasonMalformed)
 		g.limiter.failed(there, g.cfg.Now())
 		g.cfg.Log.Warn("join: no request", "from", there, "err", err)
+		return
+	}
+	deadline, _ := ctx.Deadline()
+	if raw.SetDeadline(deadline) != nil {
 		return
 	}
 	v := g.decide(ctx, &request, conn.ConnectionState(), here, there)

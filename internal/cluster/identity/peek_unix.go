@@ -28,8 +28,11 @@ func peek(conn net.Conn, buf []byte, enough func(seen []byte) bool) error {
 	var failed error
 	err = raw.Read(func(fd uintptr) (done bool) {
 		n, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_PEEK)
+		for errors.Is(err, unix.EINTR) {
+			n, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_PEEK)
+		}
 		switch {
-		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
 			return false // the poller wakes us when there is more
 		case err != nil:
 			failed = fmt.Errorf("peek: %w", err)
