@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what tests and benchmarks need beside Go, and is silent when all is
-# there. Arguments: any of redis, memcached, postgres, node; none is all.
+# there. Arguments: any of redis, memcached, postgres, node, etcd; none is all.
 #
 # Uses apt, through sudo when not root. Elsewhere it says what is missing and
 # goes on: tests without their counterpart say that they were skipped.
@@ -11,7 +11,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(redis memcached postgres node)
+[ ${#wanted[@]} -gt 0 ] || wanted=(redis memcached postgres node etcd)
 
 missing=()
 for what in "${wanted[@]}"; do
@@ -21,10 +21,11 @@ for what in "${wanted[@]}"; do
       has redis-cli && has redis-benchmark || missing+=(redis-tools) ;;
     memcached) has memcached || missing+=(memcached) ;;
     postgres) has_postgres || missing+=(postgresql) ;;
+    etcd) has etcd || missing+=(etcd-server) ;;
     node)
       has node || missing+=(nodejs)
       has npm || missing+=(npm) ;;
-    *) echo "install-test-deps: $what is none of redis, memcached, postgres, node" >&2; exit 2 ;;
+    *) echo "install-test-deps: $what is none of redis, memcached, postgres, node, etcd" >&2; exit 2 ;;
   esac
 done
 
