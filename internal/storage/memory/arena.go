@@ -43,8 +43,9 @@ type arena struct {
 
 	resized bool // segments or runs were taken or given back since last looked at
 
-	liveUnits uint64 // blocks in segments
-	holeUnits uint64
+	liveUnits  uint64 // blocks in segments
+	tableUnits uint64 // of these, tables of indexes
+	holeUnits  uint64
 }
 
 // segment is the state of one segment.
@@ -70,6 +71,16 @@ func newArena() (arena, error) {
 	a := arena{region: region, open: -1, victim: -1}
 	a.runs.reset()
 	return a, nil
+}
+
+// reset gives all segments back. It does not write where the region is, which
+// is read without the lock: see [Store.contains].
+func (a *arena) reset() {
+	a.region.Decommit(0, uint64(len(a.segments))*segmentBytes)
+	a.segments, a.spare = nil, nil
+	a.open, a.victim, a.emptied = -1, -1, 0
+	a.bins = bins{}
+	a.liveUnits, a.tableUnits, a.holeUnits = 0, 0, 0
 }
 
 // resident returns the bytes the arena has touched and not given back.

@@ -25,8 +25,10 @@ func has(s *Store, key string, now int64) bool {
 
 // TestScanDuringGrowth scans while the tables grow and shrink many times over:
 // what was there before and after is returned exactly once.
-func TestScanDuringGrowth(t *testing.T) {
-	s := open(t, Config{Shards: 2})
+func TestScanDuringGrowth(t *testing.T) { inModes(t, 2, testScanDuringGrowth) }
+
+func testScanDuringGrowth(t *testing.T, c Config) {
+	s := open(t, c)
 	const stay = 3000
 	for i := range stay {
 		put(s, fmt.Sprintf("stay:%d", i), nil, 0)
@@ -61,8 +63,10 @@ func TestScanDuringGrowth(t *testing.T) {
 
 // TestExpiryFreesMemory lets many entries expire unasked: a tick a second later
 // has removed all of them and given the memory back.
-func TestExpiryFreesMemory(t *testing.T) {
-	s := open(t, Config{Shards: 4})
+func TestExpiryFreesMemory(t *testing.T) { inModes(t, 4, testExpiryFreesMemory) }
+
+func testExpiryFreesMemory(t *testing.T, c Config) {
+	s := open(t, c)
 	empty := s.Stats().Resident
 	const n = 50_000
 	for i := range n {
@@ -220,9 +224,12 @@ func TestStagedValue(t *testing.T) {
 	}
 }
 
-func TestWatch(t *testing.T) {
+func TestWatch(t *testing.T) { inModes(t, 16, testWatch) }
+
+func testWatch(t *testing.T, c Config) {
 	var voided []string
-	s := open(t, Config{Voided: func(_ int, key []byte) { voided = append(voided, string(key)) }})
+	c.Voided = func(_ int, key []byte) { voided = append(voided, string(key)) }
+	s := open(t, c)
 	watch := func() uint64 {
 		h := s.Lock(0, []byte("k"), testStart)
 		defer h.Release()
@@ -237,10 +244,11 @@ func TestWatch(t *testing.T) {
 		t.Error("void without a write")
 	}
 	for name, write := range map[string]func(*Handle){
-		"set":    func(h *Handle) { h.Set(nil, 0) },
-		"delete": func(h *Handle) { h.Delete() },
-		"expiry": func(h *Handle) { h.SetExpiry(testStart + 99) },
-		"resize": func(h *Handle) { h.Resize(3) },
+		"set":     func(h *Handle) { h.Set(nil, 0) },
+		"delete":  func(h *Handle) { h.Delete() },
+		"expiry":  func(h *Handle) { h.SetExpiry(testStart + 99) },
+		"resize":  func(h *Handle) { h.Resize(3) },
+		"restore": func(h *Handle) { h.Restore(nil, 0, String, Filled) },
 	} {
 		put(s, "k", nil, 0)
 		token := watch()
@@ -251,8 +259,8 @@ func TestWatch(t *testing.T) {
 			t.Errorf("%s: the token is still valid", name)
 		}
 	}
-	if len(voided) != 4 {
-		t.Errorf("told of %d voided tokens, want 4", len(voided))
+	if len(voided) != 5 {
+		t.Errorf("told of %d voided tokens, want 5", len(voided))
 	}
 	put(s, "k", nil, 0)
 	token := watch()
@@ -263,8 +271,11 @@ func TestWatch(t *testing.T) {
 }
 
 // TestConcurrentUse is for the race detector: all operations on few keys.
-func TestConcurrentUse(t *testing.T) {
-	s := open(t, Config{MaxBytes: 64 << 20})
+func TestConcurrentUse(t *testing.T) { inModes(t, 16, testConcurrentUse) }
+
+func testConcurrentUse(t *testing.T, c Config) {
+	c.MaxBytes = 64 << 20
+	s := open(t, c)
 	var work sync.WaitGroup
 	for g := range 4 {
 		work.Go(func() {

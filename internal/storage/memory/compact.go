@@ -96,6 +96,10 @@ func (s *shard) beginEmptying() bool {
 // relocate copies one entry out of the segment being emptied.
 func (s *shard) relocate(r Ref, units uint32) {
 	m := s.header(r).metaBits() &^ metaAfter
+	if Kind(m&metaKind>>kindShift) == packedTable {
+		s.relocateTable(r, units)
+		return
+	}
 	slack := m & metaSlack >> slackShift
 	need := units - slack/unit
 	to, got := s.fit(need)
@@ -114,8 +118,9 @@ func (s *shard) relocate(r Ref, units uint32) {
 	slack = slack + got*unit - units*unit
 	s.header(to).setMeta(m&^(metaUnits|metaSlack) | got | slack<<slackShift)
 
-	k := s.byID[s.keyspaceOf(to)]
-	k.index.replace(uint32(s.Hash(to)), r, to)
+	key := s.key(to)
+	k := s.spaceOf(to, key)
+	k.index.replace(uint32(s.store.hash(key)), r, to)
 	if tracked {
 		s.policy.Move(r, to)
 	}

@@ -14,7 +14,8 @@ type Ref = eviction.Ref
 // Kind is the type of an entry's value.
 type Kind uint8
 
-// The kinds. Packed collections will take the free numbers up to 7.
+// The kinds. Packed collections will take the free numbers up to 6; 7 is
+// [packedTable].
 const (
 	String Kind = iota
 	// Negative remembers that a source has no such row. Such an entry takes part

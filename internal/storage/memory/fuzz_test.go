@@ -18,7 +18,9 @@ func FuzzEngine(f *testing.F) {
 			return
 		}
 		names := eviction.Names()
-		s := open(t, Config{Shards: 2, MaxBytes: 12 << 20, Policy: names[int(data[0])%len(names)]})
+		s := open(t, Config{
+			Shards: 2, MaxBytes: 12 << 20, Policy: names[int(data[0])%len(names)], Partitions: data[0]&128 != 0,
+		})
 		data = data[1:]
 		now := testStart
 		written := map[string]byte{}

@@ -11,11 +11,22 @@ type Handle struct {
 	hash  uint64
 	now   int64
 
-	ref    Ref    // the entry, as of at
-	at     uint64 // shard.changes when ref was found, plus one; 0: not looked up
-	shared bool   // one of a Handles, which releases it
-	wrote  bool
+	ref     Ref         // the entry, as of at
+	local   uint16      // the partition's number in the shard; LockAll's alone
+	shared  bool        // one of a Handles, which releases it
+	state   handleState // what Release has to do
+	at      uint64      // shard.changes when ref was found, plus one; 0: not looked up
+	version uint64      // of the last write through the handle
 }
+
+// handleState says what happened through a handle.
+type handleState uint8
+
+const (
+	wrote   handleState = 1 << iota // blocks were taken or freed: maintenance is due
+	changed                         // the key was changed: a tap is to be told
+	deleted                         // and the last change was Delete
+)
 
 // Key returns the key, as given to Lock.
 func (h *Handle) Key() []byte { return h.key }
@@ -35,10 +46,20 @@ func (h *Handle) Release() {
 	if h.shared {
 		panic("memory: release of one handle of several")
 	}
-	if h.wrote {
-		h.s.maintain()
+	if h.state != 0 {
+		h.finish()
 	}
 	h.s.unlock()
+}
+
+// finish does what is due after a write.
+func (h *Handle) finish() {
+	if h.state&changed != 0 && h.s.taps != nil {
+		h.tell()
+	}
+	if h.state&wrote != 0 {
+		h.s.maintain()
+	}
 }
 
 // lookup returns the ref of the key's entry, remembered absences included,
@@ -52,7 +73,7 @@ func (h *Handle) lookup() Ref {
 		if at := h.s.expireAt(r); at != 0 && at <= h.now {
 			h.s.stats.expired++
 			h.s.drop(r, Expired, true)
-			h.wrote = true
+			h.state |= wrote
 			r = 0
 		}
 	}
@@ -252,14 +273,11 @@ func (h *Handle) placed(old, r Ref) {
 	at := s.expireAt(r)
 	switch {
 	case old == 0:
-		before := h.space.index.bytes()
 		h.space.index.insert(uint32(h.hash), r)
-		if h.space.index.bytes() != before {
-			s.count()
-		}
+		s.added(h.space)
 		s.track(r, h.hash)
 		s.changes++
-		h.wrote = true
+		h.state |= wrote
 	case old == r:
 		h.Touch(Entry{s, r})
 	default:
@@ -302,7 +320,7 @@ func (h *Handle) replaceBlock(old, r Ref) {
 		h.space.negatives--
 	}
 	s.freeBlock(old)
-	h.wrote = true
+	h.state |= wrote
 }
 
 func (s *shard) track(r Ref, hash uint64) {
@@ -323,6 +341,8 @@ func (h *Handle) modified(r Ref) {
 	s := h.s
 	s.version++
 	s.header(r).setVersion(s.version)
+	h.version = s.version
+	h.state = h.state&^deleted | changed
 	h.ref, h.at = r, s.changes+1
 	s.void(h.hash, h.db, h.key)
 	if s.store.observing() {
@@ -340,7 +360,7 @@ func (h *Handle) Delete() bool {
 	was := h.s.kindOf(r) != Negative
 	h.s.version++
 	h.s.drop(r, Deleted, true)
-	h.wrote = true
+	h.state |= wrote | changed | deleted
 	h.at = 0
 	return was
 }

@@ -15,6 +15,9 @@ import (
 // an empty slot. Tables are kept between 82 % and 92 % full, so an entry costs
 // between 8.7 and 9.8 bytes here.
 //
+// An index of a partition keeps tables of up to packedMax homes in the arena:
+// see packed.go.
+//
 // Invariant: slots of a table, empty ones left out, ascend by hash.
 // Invariant: the entries of one hash are in one table, never in both.
 type index struct {
@@ -24,13 +27,16 @@ type index struct {
 	released uint64 // slots of old whose memory has been given back
 	boundary uint64 // hashes below are in table; meaningful while old.n > 0
 	count    uint64
-	hint     *hint // where others learn the table's place; may be nil
+	hint     *hint  // where others learn the table's place; may be nil
+	arena    *arena // where small tables are; nil: every table has its own region
+	owner    Ref    // what the arena knows the tables by: keyspace.number
 }
 
 // table is one array of slots. The capacity is n plus a tail that takes
 // entries pushed beyond the last home.
 type table struct {
 	region offheap.Region
+	block  Ref // of the arena, for a small table; 0: it has its own region
 	slots  []uint64
 	n      uint64 // homes; 0: no table
 	last   uint64 // first slot behind the last one ever used
@@ -53,16 +59,26 @@ func newTable(n uint64) table {
 	return table{region: region, slots: region.Words(0, n+indexTail), n: n}
 }
 
-func (t *table) free() {
-	t.region.Free()
+// drop frees a table.
+func (x *index) drop(t *table) {
+	if t.block != 0 {
+		x.arena.freeTable(t.block)
+	} else if t.n != 0 {
+		t.region.Free()
+	}
 	*t = table{}
 }
 
 func (t *table) home(hash uint32) uint64 { return uint64(hash) * t.n >> 32 }
 
-// bytes returns the memory the index takes, in bytes.
-func (x *index) bytes() uint64 {
-	return 8 * (x.n + x.old.n - x.released)
+// mapped returns the memory the index takes outside of the arena, in bytes.
+// The table that is left while a change of size lasts is always there.
+func (x *index) mapped() uint64 {
+	n := x.old.n - x.released
+	if x.block == 0 {
+		n += x.n
+	}
+	return 8 * n
 }
 
 // in returns the table that holds a hash and the slot at which to begin.
@@ -106,7 +122,7 @@ func (x *index) insert(hash uint32, ref Ref) {
 	t, i := x.in(hash)
 	if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
 		x.finishMove()
-		x.begin(x.n + x.n/4)
+		x.resize(x.n + x.n/4)
 		x.finishMove()
 		t, i = x.in(hash)
 		if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
@@ -166,16 +182,11 @@ func (x *index) remove(hash uint32, ref Ref) {
 func (x *index) grow() {
 	switch {
 	case x.n == 0:
-		x.table = newTable(indexStart)
-		x.publish()
+		x.resize(x.least())
 	case x.old.n != 0:
 		x.move(moveStep)
 	case x.count >= x.n-x.n/16-x.n/64: // 92 %
-		next := x.n + x.n/8
-		if x.n < moveAtOnce {
-			next = 2 * x.n
-		}
-		x.begin(next)
+		x.resize(x.larger())
 	}
 }
 
@@ -184,9 +195,39 @@ func (x *index) shrink() {
 	switch {
 	case x.old.n != 0:
 		x.move(moveStep)
-	case x.n > indexStart && x.count < x.n*2/5:
-		x.begin(max(indexStart, x.n*5/8))
+	case x.n > x.least() && x.count < x.n*2/5:
+		x.resize(max(x.least(), x.n*5/8))
 	}
+}
+
+// larger returns the homes of the next larger table. Where there are many
+// small tables, what the last step leaves unused counts.
+func (x *index) larger() uint64 {
+	switch {
+	case x.n < indexStart, x.n < moveAtOnce && x.arena == nil:
+		return 2 * x.n
+	case x.n < packedMax && x.arena != nil:
+		return x.n + x.n/12
+	}
+	return x.n + x.n/8
+}
+
+// least returns the homes of the smallest table.
+func (x *index) least() uint64 {
+	if x.arena != nil {
+		return packedStart
+	}
+	return indexStart
+}
+
+// resize begins a change to a table of n homes, and completes it when that is
+// little work. No other must be under way.
+func (x *index) resize(n uint64) {
+	if x.arena != nil && n <= packedMax {
+		x.repack(n)
+		return
+	}
+	x.begin(n)
 }
 
 // begin starts a change to a table of n homes.
@@ -203,7 +244,11 @@ func (x *index) begin(n uint64) {
 // whether there was one.
 func (x *index) settle() bool {
 	if x.old.n == 0 {
-		if x.n <= indexStart || x.count >= x.n*2/5 {
+		if x.count == 0 && x.block != 0 {
+			x.free()
+			return true
+		}
+		if x.n <= x.least() || x.count >= x.n*2/5 {
 			return false
 		}
 		x.shrink()
@@ -241,7 +286,7 @@ func (x *index) move(n uint64) {
 		x.boundary = uint64(hash) + 1
 	}
 	if x.cursor >= end {
-		x.old.free()
+		x.drop(&x.old)
 		x.cursor, x.released, x.boundary = 0, 0, 0
 		return
 	}
@@ -299,12 +344,8 @@ func (x *index) near(hash uint32) Ref {
 
 // free gives all memory back.
 func (x *index) free() {
-	if x.n != 0 {
-		x.table.free()
-	}
-	if x.old.n != 0 {
-		x.old.free()
-	}
-	*x = index{hint: x.hint}
+	x.drop(&x.table)
+	x.drop(&x.old)
+	x.cursor, x.released, x.boundary, x.count = 0, 0, 0, 0
 	x.publish()
 }

@@ -7,7 +7,11 @@ const PinThreshold = 64 << 10
 // Pin keeps a large value readable and unchanged after Release until release
 // is called, from any goroutine. It reports false for values below
 // [PinThreshold], which are to be copied.
-func (h *Handle) Pin(e Entry) (value []byte, release func(), ok bool) {
+func (h *Handle) Pin(e Entry) (value []byte, release func(), ok bool) { return e.Pin() }
+
+// Pin is [Handle.Pin] for whoever is shown an entry under its shard's lock, as
+// a [Tap] is. release takes that lock: it must be called after it is free.
+func (e Entry) Pin() (value []byte, release func(), ok bool) {
 	if !isRun(e.ref) {
 		return nil, nil, false
 	}
@@ -52,18 +56,20 @@ func (g *Staged) Discard() {
 
 // Adopt stores a staged value, without copying it when it was staged for this
 // key.
-func (h *Handle) Adopt(g *Staged, expireAt int64) {
+func (h *Handle) Adopt(g *Staged, expireAt int64) { h.adopt(g, expireAt, 0) }
+
+func (h *Handle) adopt(g *Staged, expireAt int64, meta uint32) {
 	s := h.s
 	old := h.lookup()
 	r := g.ref
 	if g.s != s || g.keyLn != len(h.key) {
-		h.Set(g.value, expireAt)
+		h.set(g.value, expireAt, meta)
 		g.Discard()
 		return
 	}
 	g.ref = 0
 	s.header(r).begin(len(h.key))
-	s.header(r).setMeta(metaTimed | metaExtended)
+	s.header(r).setMeta(metaTimed | metaExtended | meta)
 	off := uint64(r)*unit + timedHeader
 	s.putExtension(off, extension{keyLen: uint32(len(h.key)), valueLen: uint32(len(g.value)), keyspace: h.space.id})
 	copy(s.region.Bytes(off+extensionSize, uint64(len(h.key))), h.key)

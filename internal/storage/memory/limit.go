@@ -84,10 +84,7 @@ func (s *shard) setPolicy(name eviction.Name) error {
 		random: name == eviction.AllKeysRandom || name == eviction.VolatileRandom,
 		byTTL:  name == eviction.VolatileTTL,
 	}
-	for _, k := range s.spaces {
-		if k == nil {
-			continue
-		}
+	for _, k := range s.live {
 		k.index.ascend(0, func(_ uint32, r Ref) bool {
 			h := s.header(r)
 			h.bits, h.prev, h.next = 0, 0, 0

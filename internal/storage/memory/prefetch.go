@@ -28,19 +28,37 @@ func (x *index) publish() {
 		x.hint.Store(nil)
 		return
 	}
-	x.hint.Store(&tableHint{slots: x.region.AddressOf(0), n: x.n})
+	x.hint.Store(&tableHint{slots: x.address(), n: x.n})
 }
 
 type hint = atomic.Pointer[tableHint]
 
 // PrefetchSlot has the slot of a key loaded and returns what PrefetchEntry
 // wants.
-func (s *Store) PrefetchSlot(db int, key []byte) (hash uint64) {
-	hash = s.hash(key)
-	if t := s.shards[hash>>s.shift].hints[db].Load(); t != nil {
-		offheap.Prefetch(t.slots + offheap.Address(uint64(uint32(hash))*t.n>>32*8))
+func (s *Store) PrefetchSlot(db int, key []byte) (token uint64) {
+	at := s.place(key)
+	if t := s.shards[at.shard].hints[s.spaceAt(db, at.local)].Load(); t != nil {
+		offheap.Prefetch(t.slots + offheap.Address(uint64(uint32(at.hash))*t.n>>32*8))
 	}
-	return hash
+	return s.token(at)
+}
+
+// token packs a place: with partitions local number, shard and the lower half
+// of the hash, without them the hash, from which all else follows.
+func (h *hashes) token(at place) uint64 {
+	if !h.partitioned {
+		return at.hash
+	}
+	return uint64(at.local<<h.shardBits|at.shard)<<32 | uint64(uint32(at.hash))
+}
+
+// placeOf is the inverse of token.
+func (h *hashes) placeOf(token uint64) place {
+	if !h.partitioned {
+		return place{hash: token, shard: int(token >> h.shift)}
+	}
+	p := int(token >> 32)
+	return place{hash: uint64(uint32(token)), shard: p & h.shardMask, local: p >> h.shardBits}
 }
 
 // maxPrefetch bounds the cache lines loaded of an entry: what follows the
@@ -48,16 +66,17 @@ func (s *Store) PrefetchSlot(db int, key []byte) (hash uint64) {
 const maxPrefetch = 10
 
 // PrefetchEntry has the entry of a key loaded whose slot has arrived.
-func (s *Store) PrefetchEntry(db int, hash uint64) {
-	sh := s.shards[hash>>s.shift]
+func (s *Store) PrefetchEntry(db int, token uint64) {
+	of := s.placeOf(token)
+	sh := s.shards[of.shard]
 	if !sh.mu.TryLock() {
 		return
 	}
-	if k := sh.spaces[db]; k != nil {
-		if r := k.index.first(uint32(hash)); r != 0 {
+	if k := sh.spaces[s.spaceAt(db, of.local)]; k != nil {
+		if r := k.index.first(uint32(of.hash)); r != 0 {
 			at := sh.region.AddressOf(uint64(r) * unit)
 			// As many lines as an entry of the shard has on average.
-			lines := min(sh.liveUnits*unit/64/k.index.count+2, maxPrefetch)
+			lines := min(sh.liveUnits*unit/64/sh.entries+2, maxPrefetch)
 			for line := range offheap.Address(lines) {
 				offheap.Prefetch(at + 64*line)
 			}

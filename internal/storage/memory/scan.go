@@ -11,38 +11,49 @@ import (
 // whatever happens to others and however the tables grow. fn runs under the
 // lock of the entry's shard: it must copy what it keeps and not call the store.
 //
-// A cursor is a place in the order of (shard, hash).
+// A cursor is a place in the order of (shard, hash), with partitions in that
+// of (partition, hash).
 func (s *Store) Scan(db int, cursor uint64, count int, now int64, fn func(Entry)) (next uint64) {
 	number, from := cursor>>32, uint32(cursor)
-	for ; number < uint64(len(s.shards)); number, from = number+1, 0 {
-		sh := s.shards[number]
+	last := uint64(len(s.shards))<<s.localBits - 1
+	for ; number <= last; number, from = number+1, 0 {
+		sh := s.shards[int(number)&s.shardMask]
 		sh.mu.Lock()
-		k := sh.spaces[db]
 		more := false
-		if k != nil {
-			var last uint32
-			k.index.ascend(from, func(hash uint32, r Ref) bool {
-				if count <= 0 && hash != last {
-					from, more = hash, true
-					return false
+		if k := sh.spaces[s.spaceAt(db, int(number)>>s.shardBits)]; k != nil {
+			from, count, more = sh.visit(k, from, count, func(e Entry) {
+				if at := e.ExpireAt(); e.Kind() != Negative && (at == 0 || at > now) {
+					fn(e)
 				}
-				last = hash
-				count--
-				if at := sh.expireAt(r); sh.kindOf(r) != Negative && (at == 0 || at > now) {
-					fn(Entry{sh, r})
-				}
-				return true
 			})
 		}
 		sh.mu.Unlock()
 		if more {
 			return number<<32 | uint64(from)
 		}
-		if count <= 0 && number+1 < uint64(len(s.shards)) {
+		if count <= 0 && number < last {
 			return (number + 1) << 32
 		}
 	}
 	return 0
+}
+
+// visit calls fn for about count entries of a keyspace in the order of their
+// hashes, from one on. It returns the hash to go on from, whether there is more
+// there, and what is left of count. Entries of one hash are not separated.
+func (s *shard) visit(k *keyspace, from uint32, count int, fn func(Entry)) (next uint32, left int, more bool) {
+	last := from
+	k.index.ascend(from, func(hash uint32, r Ref) bool {
+		if count <= 0 && hash != last {
+			next, more = hash, true
+			return false
+		}
+		last = hash
+		count--
+		fn(Entry{s, r})
+		return true
+	})
+	return next, count, more
 }
 
 // Random returns a copy of the key of a random live entry.
@@ -53,8 +64,13 @@ func (s *Store) Random(db int, now int64) (key []byte, ok bool) {
 			sh = s.shards[tries-100]
 		}
 		sh.mu.Lock()
-		if k := sh.spaces[db]; k != nil && k.index.count > 0 {
-			r := k.index.near(rand.Uint32())
+		spaces, total := sh.spacesOf(db), uint64(0)
+		for _, k := range spaces {
+			if k != nil {
+				total += k.index.count
+			}
+		}
+		if r := pick(spaces, total, rand.Uint64()); r != 0 {
 			if at := sh.expireAt(r); sh.kindOf(r) != Negative && (at == 0 || at > now) {
 				key, ok = slices.Clone(sh.key(r)), true
 			}
@@ -78,97 +94,22 @@ func (s *Store) Random(db int, now int64) (key []byte, ok bool) {
 	}
 }
 
-// Flush removes all entries of a database and returns how many there were.
-// Keys written meanwhile by others may or may not be removed.
-func (s *Store) Flush(db int) (n int) {
-	for _, sh := range s.shards {
-		sh.mu.Lock()
-		clear(sh.watched)
-		k := sh.spaces[db]
-		if k == nil || k.index.count == 0 {
-			sh.mu.Unlock()
-			continue
-		}
-		n += int(k.index.count - k.negatives)
-		if sh.only(k) && !s.observing() {
-			sh.reset()
-			sh.unlock()
-			continue
-		}
-		for left := k.index.count; left > 0 && k.index.count > 0; {
-			for range min(left, 256) {
-				if k.index.count == 0 {
-					break
-				}
-				left--
-				var r Ref
-				k.index.ascend(0, func(_ uint32, ref Ref) bool { r = ref; return false })
-				sh.drop(r, Flushed, true)
-			}
-			sh.unlock()
-			sh.mu.Lock()
-		}
-		sh.unlock()
-	}
-	return n
-}
-
-// FlushAll removes all entries of all databases.
-func (s *Store) FlushAll() (n int) {
-	for db := range s.Databases() {
-		n += s.Flush(db)
-	}
-	return n
-}
-
-// only reports whether a keyspace is the only one with entries and nothing is
-// being read from the shard's memory.
-func (s *shard) only(k *keyspace) bool {
-	for _, other := range s.spaces {
-		if other != nil && other != k && other.index.count > 0 {
-			return false
-		}
-	}
-	// Runs that are no entry's are staged values and pinned readers' ones.
-	return len(s.runs.pages) == 0
-}
-
-// reset gives back all memory of a shard at once.
-func (s *shard) reset() {
-	for _, k := range s.spaces {
-		if k != nil {
-			k.index.free()
-			k.negatives, k.timed = 0, 0
-		}
-	}
-	s.runs.purge(&s.region, 0)
-	s.region.Decommit(0, uint64(len(s.segments))*segmentBytes)
-	region, runs := s.region, s.runs
-	s.arena = arena{region: region, open: -1, victim: -1, runs: runs}
-	s.wheel = wheel{tick: s.wheel.tick}
-	s.changes++
-	s.count()
-	name := s.rules.name
-	s.mu.Unlock()
-	// The policy forgets with the entries; the name was valid before.
-	err := s.setPolicy(name)
-	s.mu.Lock()
-	if err != nil {
-		panic("memory: policy: " + err.Error())
-	}
-}
-
-// SwapDB exchanges the contents of two databases.
+// SwapDB exchanges the contents of two databases. A tap is told of the
+// exchange as of the writes that bring it about: see [Tap].
 func (s *Store) SwapDB(a, b int) {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
 	}
 	for _, sh := range s.shards {
-		sh.space(a)
-		sh.space(b)
-		sh.spaces[a], sh.spaces[b] = sh.spaces[b], sh.spaces[a]
+		x, y := sh.spacesOf(a), sh.spacesOf(b)
+		for i := range x {
+			x[i], y[i] = y[i], x[i]
+		}
+		sh.ids[a], sh.ids[b] = sh.ids[b], sh.ids[a]
+		sh.dbs[sh.ids[a]], sh.dbs[sh.ids[b]] = uint16(a), uint16(b)
 		clear(sh.watched)
 		sh.changes++
+		sh.tellSwapped(a, b)
 	}
 	for _, sh := range s.shards {
 		sh.mu.Unlock()

@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"math/bits"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/larder-cache/larder/internal/eviction"
@@ -15,20 +13,27 @@ type shard struct {
 	arena
 	store  *Store
 	number int
-	spaces []*keyspace // by database number
-	byID   []*keyspace // by keyspace id, which entries carry
-	hints  []hint      // by database number, but for swapped ones; read without mu
+	spaces []*keyspace // by [hashes.spaceAt]
+	live   []*keyspace // those that have been made, by number
+	ids    []uint16    // by database number: the id that its entries carry
+	dbs    []uint16    // the database number of an id
+	hints  []hint      // as spaces, but for swapped databases; read without mu
+	taps   []Tap       // by the partition's number in the shard; nil: none at all
+	tapped int         // how many of taps there are
 	wheel  wheel
 	policy eviction.Policy // nil: none is needed
 	rules  rules
 
-	version uint64            // of the last write
-	changes uint64            // grows whenever an entry moves or goes: cached refs are void
-	keep    Ref               // an entry that must not be evicted: it is being replaced
-	watched map[uint64]uint64 // hash -> token; see Handle.Watch
+	version uint64           // of the last write
+	changes uint64           // grows whenever an entry moves or goes: cached refs are void
+	keep    Ref              // an entry that must not be evicted: it is being replaced
+	watched map[uint64]watch // by hash; see Handle.Watch
 	notices []notice
 	voided  []KeyRef
 	counted uint64 // bytes of this shard in store.used
+	mapped  uint64 // bytes of indexes outside of the arena
+	entries uint64 // in all keyspaces
+	fullest uint64 // no keyspace has more entries
 	stats   shardStats
 	scratch []byte
 
@@ -48,12 +53,34 @@ type shardStats struct {
 	evicted, expired, moved uint64
 }
 
-// keyspace is one numbered database within a shard.
+// keyspace is one numbered database within a shard or, in a store with
+// partitions, within one partition.
 type keyspace struct {
-	id        uint16
+	id        uint16 // what entries carry; SwapDB gives it to another database
+	local     uint16 // the partition's number in the shard
+	number    Ref    // place in shard.live
 	index     index
+	mapped    uint64 // bytes of the index in shard.mapped
 	negatives uint64 // remembered absences
 	timed     uint64 // entries that expire
+}
+
+func newShard(s *Store, number int) (sh *shard, err error) {
+	databases := s.config.Databases
+	spaces := databases << s.localBits
+	sh = &shard{
+		store: s, number: number,
+		spaces: make([]*keyspace, spaces), hints: make([]hint, spaces),
+		ids: make([]uint16, databases), dbs: make([]uint16, databases),
+	}
+	for db := range databases {
+		sh.ids[db], sh.dbs[db] = uint16(db), uint16(db)
+	}
+	if sh.arena, err = newArena(); err != nil {
+		return nil, err
+	}
+	sh.wheel.tick = s.config.Clock() >> tickShift
+	return sh, nil
 }
 
 // Invariant: eviction.Entries is implemented for refs of live entries only.
@@ -78,23 +105,40 @@ func (s *shard) Size(r Ref) uint32 {
 	return s.header(r).metaBits() & metaUnits * unit
 }
 
-// space returns the keyspace of a database, made on first use.
-func (s *shard) space(db int) *keyspace {
-	k := s.spaces[db]
+// space returns the keyspace at a place of spaces, made on first use.
+func (s *shard) space(at int) *keyspace {
+	k := s.spaces[at]
 	if k == nil {
-		k = &keyspace{id: uint16(db), index: index{hint: &s.hints[db]}}
-		s.spaces[db], s.byID[db] = k, k
+		k = s.makeSpace(at)
 	}
 	return k
 }
 
-func (s *shard) databaseOf(k *keyspace) int {
-	for db, other := range s.spaces {
-		if other == k {
-			return db
-		}
+func (s *shard) makeSpace(at int) *keyspace {
+	db, local := at>>s.store.localBits, at&(1<<s.store.localBits-1)
+	k := &keyspace{id: s.ids[db], local: uint16(local), number: Ref(len(s.live))}
+	k.index.hint = &s.hints[at]
+	if s.store.partitioned {
+		k.index.arena, k.index.owner = &s.arena, k.number
 	}
-	panic("memory: a keyspace without a database")
+	s.spaces[at] = k
+	s.live = append(s.live, k)
+	return k
+}
+
+// database returns the number of the database a keyspace is of.
+func (s *shard) database(k *keyspace) int { return int(s.dbs[k.id]) }
+
+// spacesOf returns the keyspaces of a database, nil ones among them.
+func (s *shard) spacesOf(db int) []*keyspace {
+	bits := s.store.localBits
+	return s.spaces[db<<bits : (db+1)<<bits]
+}
+
+// spaceOf returns the keyspace of an entry with that key.
+func (s *shard) spaceOf(r Ref, key []byte) *keyspace {
+	db := int(s.dbs[s.keyspaceOf(r)])
+	return s.spaces[s.store.spaceAt(db, s.store.local(key))]
 }
 
 // tracked reports whether an entry is known to the policy.
@@ -195,51 +239,22 @@ func (s *shard) victimEntry() Ref {
 	return 0
 }
 
-// randomTimed returns a random entry that expires. When few do, it gives up
-// looking and returns the one that expires first.
-func (s *shard) randomTimed() Ref {
-	for range 64 {
-		if r := s.randomEntry(); r != 0 && s.expireAt(r) != 0 {
-			return r
-		}
-	}
-	return s.wheel.nearest(&s.arena)
-}
-
-// randomEntry returns a random entry, of each keyspace as often as it has
-// entries, zero when there is none.
-func (s *shard) randomEntry() Ref { return s.Random(rand.Uint64()) }
-
-// Random implements [eviction.Sampler].
-func (s *shard) Random(random uint64) Ref {
-	total := uint64(0)
-	for _, k := range s.spaces {
-		if k != nil {
-			total += k.index.count
-		}
-	}
-	at, rest := bits.Mul64(random, total)
-	for _, k := range s.spaces {
-		if k == nil {
-			continue
-		}
-		if at < k.index.count {
-			return k.index.near(uint32(rest >> 32))
-		}
-		at -= k.index.count
-	}
-	return 0
-}
-
 // drop removes an entry from everything and frees its block. tell says whether
 // the policy has still to be told.
+//
+// A tap is told at once, except of what a handle does: see [Handle.Release].
 func (s *shard) drop(r Ref, why Change, tell bool) {
-	k := s.byID[s.keyspaceOf(r)]
 	key := s.key(r)
+	k := s.spaceOf(r, key)
 	hash := s.store.hash(key)
 	s.notify(k, key, why)
+	if s.taps != nil && why != Deleted && why != Written {
+		s.tellDrop(k, key, why)
+	}
 	s.detach(k, r, tell)
 	k.index.remove(uint32(hash), r)
+	s.entries--
+	s.recount(k)
 	s.freeBlock(r)
 }
 
@@ -283,14 +298,24 @@ func (s *shard) count() {
 }
 
 // footprint returns the resident bytes of the shard.
-func (s *shard) footprint() uint64 {
-	n := s.resident()
-	for _, k := range s.spaces {
-		if k != nil {
-			n += k.index.bytes()
-		}
+func (s *shard) footprint() uint64 { return s.resident() + s.mapped }
+
+// recount takes note of the memory of an index that has changed.
+func (s *shard) recount(k *keyspace) {
+	now := k.index.mapped()
+	if now == k.mapped && !s.resized {
+		return
 	}
-	return n
+	s.mapped += now - k.mapped
+	k.mapped = now
+	s.count()
+}
+
+// added takes note of a new entry of a keyspace.
+func (s *shard) added(k *keyspace) {
+	s.entries++
+	s.fullest = max(s.fullest, k.index.count)
+	s.recount(k)
 }
 
 // expireSome removes up to budget entries whose time has come and reports

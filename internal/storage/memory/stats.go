@@ -30,16 +30,14 @@ func (s *Store) Stats() Stats {
 	var t Stats
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		t.Blocks += sh.liveUnits*unit + sh.runs.held*4096
+		t.Blocks += (sh.liveUnits-sh.tableUnits)*unit + sh.runs.held*4096
+		t.Index += sh.tableUnits*unit + sh.mapped
 		t.Holes += sh.holeUnits * unit
 		t.FreePages += sh.runs.kept * 4096
 		t.Resident += sh.footprint()
-		for _, k := range sh.spaces {
-			if k != nil {
-				t.Index += k.index.bytes()
-				t.Entries += k.index.count
-				t.Negatives += k.negatives
-			}
+		t.Entries += sh.entries
+		for _, k := range sh.live {
+			t.Negatives += k.negatives
 		}
 		t.Evicted += sh.stats.evicted
 		t.Expired += sh.stats.expired
@@ -64,12 +62,7 @@ func (s *Store) Used() uint64 {
 func (s *Store) statsUsed() (n uint64) {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		n += sh.liveUnits*unit + sh.runs.held*4096
-		for _, k := range sh.spaces {
-			if k != nil {
-				n += k.index.bytes()
-			}
-		}
+		n += sh.liveUnits*unit + sh.runs.held*4096 + sh.mapped
 		sh.mu.Unlock()
 	}
 	return n
@@ -80,8 +73,10 @@ func (s *Store) statsUsed() (n uint64) {
 func (s *Store) Len(db int) (n int) {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		if k := sh.spaces[db]; k != nil {
-			n += int(k.index.count - k.negatives)
+		for _, k := range sh.spacesOf(db) {
+			if k != nil {
+				n += int(k.index.count - k.negatives)
+			}
 		}
 		sh.mu.Unlock()
 	}
@@ -92,8 +87,10 @@ func (s *Store) Len(db int) (n int) {
 func (s *Store) Expires(db int) (n int) {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		if k := sh.spaces[db]; k != nil {
-			n += int(k.timed)
+		for _, k := range sh.spacesOf(db) {
+			if k != nil {
+				n += int(k.timed)
+			}
 		}
 		sh.mu.Unlock()
 	}
@@ -107,8 +104,11 @@ func (s *Store) AverageTTL(db int, now int64) int64 {
 	sum, n := int64(0), int64(0)
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		if k := sh.spaces[db]; k != nil && k.timed > 0 {
-			left, looked := perShard, 8*perShard
+		left, looked := perShard, 8*perShard
+		for _, k := range sh.spacesOf(db) {
+			if k == nil || k.timed == 0 || left <= 0 || looked <= 0 {
+				continue
+			}
 			k.index.ascend(0, func(_ uint32, r Ref) bool {
 				if at := sh.expireAt(r); at > now {
 					sum += at - now

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/eviction"
+	"github.com/larder-cache/larder/internal/hashing"
 )
 
 // Config of a [Store].
@@ -23,8 +24,18 @@ type Config struct {
 	Policy eviction.Name
 	// Databases is the number of numbered databases. Zero: 16.
 	Databases int
-	// Shards is a power of two. Zero: four per core and at least 16.
+	// Shards is a power of two. Zero: four per core and at least 16. With
+	// Partitions at most [hashing.Partitions].
 	Shards int
+	// Partitions keeps the keys of every partition of a cluster apart, so that
+	// one partition can be counted, visited, copied and dropped: see
+	// [Store.ScanPartition], [Store.FlushPartition] and [Store.Tap].
+	Partitions bool
+	// Seed of the hash of keys, of any length. Stores with the same seed visit
+	// the keys of a partition in the same order, so that a cursor of one is
+	// good in the other. Empty: a random one, with a faster hash. Whoever
+	// knows the seed can make keys that collide.
+	Seed []byte
 	// Observer is told of every change of a key. May be nil.
 	Observer Observer
 	// Voided is called, without a lock, when a write has made a token of
@@ -44,6 +55,9 @@ const (
 	Expired
 	Evicted
 	Flushed
+	// Moved: another node has the partition of the key now. The key is as it
+	// was, for those who ask there.
+	Moved
 )
 
 // Observer is told what happens to keys, after the lock is released. Its
@@ -65,10 +79,9 @@ type notice struct {
 // Store is the engine. All methods are safe for concurrent use.
 type Store struct {
 	config   Config
-	seed     maphash.Seed
-	shift    uint // hash >> shift is the shard
 	shards   []*shard
 	observer Observer
+	hashes
 
 	used     atomic.Int64  // resident bytes of all shards
 	limit    atomic.Int64  // for used; 0: none
@@ -94,6 +107,9 @@ func Open(c Config) (*Store, error) {
 	if c.Shards&(c.Shards-1) != 0 {
 		return nil, fmt.Errorf("%d shards: not a power of two", c.Shards)
 	}
+	if c.Partitions && c.Shards > hashing.Partitions {
+		return nil, fmt.Errorf("%d shards: more than the %d partitions", c.Shards, hashing.Partitions)
+	}
 	if c.Clock == nil {
 		c.Clock = func() int64 { return time.Now().UnixMilli() }
 	}
@@ -101,18 +117,15 @@ func Open(c Config) (*Store, error) {
 		c.Policy = eviction.Default
 	}
 	s := &Store{
-		config: c, seed: maphash.MakeSeed(), observer: c.Observer,
-		shift: uint(64 - bits.TrailingZeros(uint(c.Shards))),
-		stop:  make(chan struct{}),
+		config: c, observer: c.Observer, hashes: newHashes(c),
+		stop: make(chan struct{}),
 	}
 	for i := range c.Shards {
-		sh := &shard{store: s, number: i, spaces: make([]*keyspace, c.Databases), byID: make([]*keyspace, c.Databases), hints: make([]hint, c.Databases)}
-		var err error
-		if sh.arena, err = newArena(); err != nil {
+		sh, err := newShard(s, i)
+		if err != nil {
 			s.freeAll()
 			return nil, err
 		}
-		sh.wheel.tick = c.Clock() >> tickShift
 		s.shards = append(s.shards, sh)
 	}
 	s.measureOverhead()
@@ -137,25 +150,32 @@ func (s *Store) Close() {
 func (s *Store) freeAll() {
 	for _, sh := range s.shards {
 		sh.mu.Lock()
-		for _, k := range sh.spaces {
-			if k != nil {
-				k.index.free()
-			}
+		for _, k := range sh.live {
+			k.index.free()
 		}
 		sh.region.Free()
 		sh.mu.Unlock()
 	}
 }
 
-func (s *Store) hash(key []byte) uint64 { return maphash.Bytes(s.seed, key) }
-
 // Lock locks the shard of a key. now is the time in Unix milliseconds that
 // decides what has expired. The key must stay unchanged until Release.
 func (s *Store) Lock(db int, key []byte, now int64) Handle {
-	hash := s.hash(key)
+	if !s.plain {
+		return s.lockPlace(db, key, now)
+	}
+	hash := maphash.Bytes(s.random, key)
 	sh := s.shards[hash>>s.shift]
 	sh.mu.Lock()
 	return Handle{s: sh, space: sh.space(db), db: db, key: key, hash: hash, now: now}
+}
+
+// lockPlace is Lock for a store with partitions or a seed.
+func (s *Store) lockPlace(db int, key []byte, now int64) Handle {
+	at := s.place(key)
+	sh := s.shards[at.shard]
+	sh.mu.Lock()
+	return Handle{s: sh, space: sh.space(s.spaceAt(db, at.local)), db: db, key: key, hash: at.hash, now: now}
 }
 
 // KeyRef names a key.
@@ -180,9 +200,11 @@ func (s *Store) LockAll(keys []KeyRef, now int64) (g Handles) {
 func (s *Store) LockInto(g *Handles, keys []KeyRef, now int64) {
 	g.handles, g.shards = g.handles[:0], g.shards[:0]
 	for _, k := range keys {
-		hash := s.hash(k.Key)
-		sh := s.shards[hash>>s.shift]
-		g.handles = append(g.handles, Handle{s: sh, db: k.DB, key: k.Key, hash: hash, now: now, shared: true})
+		at := s.place(k.Key)
+		sh := s.shards[at.shard]
+		g.handles = append(g.handles, Handle{
+			s: sh, db: k.DB, key: k.Key, hash: at.hash, now: now, shared: true, local: uint16(at.local),
+		})
 		g.shards = append(g.shards, sh)
 	}
 	slices.SortFunc(g.shards, func(a, b *shard) int { return a.number - b.number })
@@ -192,7 +214,7 @@ func (s *Store) LockInto(g *Handles, keys []KeyRef, now int64) {
 	}
 	for i := range g.handles {
 		h := &g.handles[i]
-		h.space = h.s.space(h.db)
+		h.space = h.s.space(s.spaceAt(h.db, int(h.local)))
 	}
 }
 
@@ -201,6 +223,11 @@ func (g *Handles) At(i int) *Handle { return &g.handles[i] }
 
 // Release unlocks all keys.
 func (g *Handles) Release() {
+	for i := range g.handles {
+		if h := &g.handles[i]; h.state&changed != 0 && h.s.taps != nil {
+			h.tell()
+		}
+	}
 	for _, sh := range g.shards {
 		sh.maintain()
 		sh.unlock()
@@ -221,11 +248,12 @@ func (s *Store) observing() bool { return s.observer != nil && s.observer.Observ
 
 func (s *shard) notify(k *keyspace, key []byte, c Change) {
 	if s.store.observing() {
-		s.notices = append(s.notices, notice{s.databaseOf(k), slices.Clone(key), c})
+		s.notices = append(s.notices, notice{s.database(k), slices.Clone(key), c})
 	}
 }
 
-// contains reports whether b lies in the engine's memory.
+// contains reports whether b lies in the engine's memory. It needs no lock: a
+// region stays where it is.
 func (s *Store) contains(b []byte) bool {
 	for _, sh := range s.shards {
 		if sh.region.Contains(b) {
@@ -297,10 +325,12 @@ func (s *Store) Tick(now int64, purge bool) {
 		}
 		sh.mu.Lock()
 		sh.maintain()
-		for _, k := range sh.spaces {
-			if k != nil && k.index.settle() {
-				sh.count()
+		sh.fullest = 0
+		for _, k := range sh.live {
+			if k.index.settle() {
+				sh.recount(k)
 			}
+			sh.fullest = max(sh.fullest, k.index.count)
 		}
 		if sh.runs.kept > 0 {
 			sh.runs.purgeIdle(&sh.region, purge)
@@ -334,7 +364,7 @@ func (s *Store) measureOverhead() {
 // Stage returns memory for a value of n bytes of a key that is about to be
 // written: see [Staged]. The caller has reserved the room.
 func (s *Store) Stage(db int, key []byte, n int) *Staged {
-	return s.shards[s.hash(key)>>s.shift].stage(len(key), n)
+	return s.shards[s.place(key).shard].stage(len(key), n)
 }
 
 // EachShard calls fn with the number of every shard while its lock is held.

@@ -25,6 +25,22 @@ func open(t testing.TB, c Config) *Store {
 	return s
 }
 
+// modes are the configurations of keys and shards that must all behave alike.
+var modes = map[string]Config{
+	"plain":           {},
+	"seeded":          {Seed: []byte("seed")},
+	"partitions":      {Partitions: true, Seed: []byte("seed")},
+	"partitions, own": {Partitions: true},
+}
+
+// inModes runs a test in all modes, with a number of shards.
+func inModes(t *testing.T, shards int, test func(t *testing.T, c Config)) {
+	for name, c := range modes {
+		c.Shards = shards
+		t.Run(name, func(t *testing.T) { test(t, c) })
+	}
+}
+
 type modelEntry struct {
 	value    []byte
 	expireAt int64
@@ -32,13 +48,26 @@ type modelEntry struct {
 
 // TestAgainstModel runs random operations on a store and on a map.
 func TestAgainstModel(t *testing.T) {
+	inModes(t, 2, func(t *testing.T, c Config) {
+		c.Policy = eviction.AllKeysLRU
+		testAgainstModel(t, c)
+	})
+}
+
+func testAgainstModel(t *testing.T, c Config) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := open(t, Config{Shards: 2, Policy: eviction.AllKeysLRU})
+		c.Clock = func() int64 { return testStart }
+		s, err := Open(c)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer s.Close()
 		model := map[string]modelEntry{}
 		now := testStart
 		size := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 400), rapid.IntRange(0, 100_000))
 		key := rapid.Custom(func(t *rapid.T) string {
-			k := fmt.Sprintf("key:%d", rapid.IntRange(0, 60).Draw(t, "n"))
+			n := rapid.IntRange(0, 60).Draw(t, "n")
+			k := fmt.Sprintf("{%d}key:%d", n%2, n)
 			if rapid.IntRange(0, 9).Draw(t, "long") == 0 {
 				k += string(bytes.Repeat([]byte{'x'}, 300))
 			}
@@ -132,6 +161,9 @@ func TestAgainstModel(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
+		if c.Partitions {
+			checkPartitions(rt, s, model)
+		}
 		for db := range 2 {
 			seen := map[string]int{}
 			for cursor := uint64(0); ; {
@@ -157,14 +189,17 @@ func TestAgainstModel(t *testing.T) {
 // TestCalcification fills a small store with small values, then larger ones,
 // then mixes: memory stays at the limit and every write succeeds.
 func TestCalcification(t *testing.T) {
-	for _, policy := range []eviction.Name{eviction.Default, eviction.AllKeysRandom} {
-		t.Run(string(policy), func(t *testing.T) { testCalcification(t, policy) })
+	for _, c := range []Config{
+		{Policy: eviction.Default}, {Policy: eviction.AllKeysRandom}, {Policy: eviction.Default, Partitions: true},
+	} {
+		t.Run(fmt.Sprint(c.Policy, c.Partitions), func(t *testing.T) { testCalcification(t, c) })
 	}
 }
 
-func testCalcification(t *testing.T, policy eviction.Name) {
+func testCalcification(t *testing.T, c Config) {
 	const limit = 48 << 20
-	s := open(t, Config{Shards: 4, MaxBytes: limit, Policy: policy})
+	c.Shards, c.MaxBytes = 4, limit
+	s := open(t, c)
 	rng := rand.New(rand.NewPCG(1, 2))
 	n := 0
 	phase := func(name string, bytes int64, size func() int) {
