@@ -1,17 +1,23 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// replaceFile gives a file new contents at once and durably: they are written
-// and synced beside it, then renamed over it.
-func replaceFile(name string, data []byte) (err error) {
+// replaceFile gives a file new contents and leaves it its mode.
+func replaceFile(name string, data []byte) error {
 	info, err := os.Stat(name)
 	if err != nil {
 		return err
 	}
+	return ReplaceFile(name, data, info.Mode().Perm())
+}
+
+// ReplaceFile gives a file new contents at once and durably: they are written
+// and synced beside it, then renamed over it. It need not be there yet.
+func ReplaceFile(name string, data []byte, mode fs.FileMode) (err error) {
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
 	if err != nil {
@@ -23,7 +29,7 @@ func replaceFile(name string, data []byte) (err error) {
 			_ = os.Remove(f.Name())
 		}
 	}()
-	if err = f.Chmod(info.Mode().Perm()); err != nil {
+	if err = f.Chmod(mode); err != nil {
 		return err
 	}
 	if _, err = f.Write(data); err != nil {

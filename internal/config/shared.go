@@ -187,6 +187,9 @@ func (s *Shared) flatten(section string, n ast.Node) error {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	case *ast.SequenceNode:
+		if section == "" {
+			return errNotSettings
+		}
 		t := text{list: true}
 		for _, item := range n.Values {
 			one, ok := scalarText(item)
@@ -201,7 +204,7 @@ func (s *Shared) flatten(section string, n ast.Node) error {
 		return nil
 	default:
 		one, ok := scalarText(n)
-		if !ok {
+		if !ok || section == "" {
 			return errNotSettings
 		}
 		s.texts[section] = text{items: []string{one}}
@@ -215,9 +218,6 @@ func (s *Shared) flatten(section string, n ast.Node) error {
 		if err := s.flatten(join(section, name), v.Value); err != nil {
 			return err
 		}
-	}
-	if _, lone := s.texts[""]; lone {
-		return errNotSettings
 	}
 	return nil
 }

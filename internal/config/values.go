@@ -81,3 +81,9 @@ func (e *Effective) value(now *Config, path string) Value {
 	}
 	return out
 }
+
+// Live reports whether a setting takes effect without a restart.
+func Live(path string) bool {
+	row, _ := locate(path)
+	return row.live
+}

@@ -1,0 +1,36 @@
+package settings
+
+import (
+	"fmt"
+
+	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/eviction"
+)
+
+// Commands is the part of the executor that settings are put in force in.
+type Commands interface{ Change(func(*command.Options)) }
+
+// Engine is the part of the engine that settings are put in force in.
+type Engine interface {
+	SetMaxBytes(n uint64)
+	SetPolicy(eviction.Name) error
+}
+
+// Live returns an [Apply] for a running node: it changes what a node can change
+// without a restart, and passes over the rest. What a policy refuses leaves
+// everything as it was.
+func Live(commands Commands, engine Engine) Apply {
+	return func(old, new config.Config) error {
+		if old.Memory.Policy != new.Memory.Policy {
+			if err := engine.SetPolicy(new.Memory.Policy); err != nil {
+				return fmt.Errorf("memory.policy: %w", err)
+			}
+		}
+		if old.Memory.MaxBytes != new.Memory.MaxBytes {
+			engine.SetMaxBytes(new.Memory.MaxBytes)
+		}
+		commands.Change(func(o *command.Options) { *o = new.Command })
+		return nil
+	}
+}
