@@ -52,6 +52,7 @@ type Node struct {
 	Zone        string `json:"zone,omitempty"` // copies of a partition are put into different zones
 	Weight      uint32 `json:"weight"`         // share of partitions: 100 is one part; 0 owns nothing
 	State       State  `json:"state"`
+	Leaving     bool   `json:"leaving,omitempty"`     // a draining node that has left once it is empty
 	Coordinator bool   `json:"coordinator,omitempty"` // runs a member of the configuration service
 
 	Peer        string `json:"peer"`                   // for other nodes

@@ -64,6 +64,15 @@ func (c *Copy) Progress() (scanned, total, bytes int64) {
 	return c.scanned.Load(), c.total.Load(), c.bytes.Load()
 }
 
+// Estimate returns about how many bytes the whole scan will have.
+func (c *Copy) Estimate() uint64 {
+	scanned, total, bytes := c.Progress()
+	if scanned == 0 {
+		return uint64(total)
+	}
+	return uint64(bytes) / uint64(scanned) * uint64(max(scanned, total))
+}
+
 // Done is closed when the copy has ended.
 func (c *Copy) Done() <-chan struct{} { return c.ended }
 
@@ -199,11 +208,9 @@ func (c *Copy) HandOver(epoch uint64) error {
 	return c.failure
 }
 
-// Abort gives the copy up; the node drops what it has got.
-func (c *Copy) Abort() {
-	c.finish(ErrAborted)
-	c.sender.out.append(func(b []byte) []byte { return appendMark(b, effectAbort, c.partition, c.epoch) })
-}
+// Abort gives the copy up. The node drops what it has got when it learns that
+// the partition does not come, or with the next copy.
+func (c *Copy) Abort() { c.finish(ErrAborted) }
 
 // finish ends the copy, once.
 func (c *Copy) finish(err error) {

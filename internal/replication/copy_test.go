@@ -45,7 +45,7 @@ type guard struct {
 	owner  map[int]uint64
 }
 
-func (g *guard) Incoming(int, string) bool {
+func (g *guard) Incoming(int, string, bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !g.refuse
@@ -272,31 +272,42 @@ func TestChangesThatOutrunTheLinkEndTheStream(t *testing.T) {
 	close(hold)
 }
 
-func TestAbortedCopyIsDropped(t *testing.T) {
+func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p := newPair(t, nil)
-	set(p.from, 0, "{a}1", "x", 0)
-	c, err := p.sender.Copy(968, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for c.State() != CaughtUp {
-		if !p.sender.flushed() {
-			t.Fatal(p.sender.Err())
+	caughtUp := func(epoch uint64) *Copy {
+		c, err := p.sender.Copy(968, epoch)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for c.State() != CaughtUp {
+			if !p.sender.flushed() {
+				t.Fatal(p.sender.Err())
+			}
+		}
+		return c
 	}
-	if len(contents(p.to, 968)) != 1 {
-		t.Fatal("nothing was copied")
-	}
+	set(p.from, 0, "{a}1", "x", 0)
+	c := caughtUp(1)
 	c.Abort()
 	if <-c.Done(); !errors.Is(c.Err(), ErrAborted) {
 		t.Errorf("the copy ended with %v", c.Err())
 	}
-	if !p.sender.flushed() {
-		t.Fatal(p.sender.Err())
+	if err := c.HandOver(2); !errors.Is(err, ErrAborted) {
+		t.Errorf("it was handed over nevertheless: %v", err)
 	}
-	if got := contents(p.to, 968); len(got) != 0 {
-		t.Errorf("left behind: %v", got)
+	del(p.from, 0, "{a}1")
+	set(p.from, 0, "{a}2", "y", 0)
+	p.guard.mu.Lock()
+	p.guard.refuse = true
+	p.guard.mu.Unlock()
+	if err := p.receiver.Apply("a", appendDelete(p.sender.head[:len(p.sender.head):len(p.sender.head)], 968, 0, []byte("{a}1"))); err != nil {
+		t.Errorf("what is on its way when a move is given up: %v", err)
 	}
+	p.guard.mu.Lock()
+	p.guard.refuse = false
+	p.guard.mu.Unlock()
+	caughtUp(2)
+	same(t, contents(p.from, 968), contents(p.to, 968))
 }
 
 func TestHandOverOfNothingKeepsWhatIsThere(t *testing.T) {
@@ -327,7 +338,7 @@ func TestReceiverRefuses(t *testing.T) {
 		"another form":              {[]byte{99}, ErrBatch},
 		"half a head":               {head(5, 5)[:2], ErrBatch},
 		"an unknown record":         {append(head(5, 5), 'X', 0), ErrBatch},
-		"a partition beyond":        {append(head(5, 5), 'A', 0xff, 0xff, 0x7f), ErrBatch},
+		"a partition beyond":        {append(head(5, 5), 'B', 0xff, 0xff, 0x7f), ErrBatch},
 		"a change before its begin": {appendDelete(head(5, 5), 1, 0, []byte("k")), ErrOver},
 		"half a record":             {appendDelete(head(5, 5), 968, 0, []byte("key"))[:8], ErrBatch},
 	} {
@@ -336,7 +347,7 @@ func TestReceiverRefuses(t *testing.T) {
 		}
 	}
 	p.guard.refuse = true
-	if err := p.receiver.Apply("a", begin(head(5, 5))); !errors.Is(err, ErrNotIncoming) {
+	if err := p.receiver.Apply("a", begin(head(5, 6))); !errors.Is(err, ErrNotIncoming) {
 		t.Errorf("a partition that is not taken: %v", err)
 	}
 }

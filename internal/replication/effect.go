@@ -19,7 +19,6 @@ import (
 //	  delete   uvarint database, uvarint length, key
 //	  clear    uvarint database
 //	  handover uvarint epoch
-//	  abort
 const batchForm = 1
 
 // effectKind is the kind of a record.
@@ -31,7 +30,6 @@ const (
 	effectDelete   effectKind = 'D' // the key is gone
 	effectClear    effectKind = 'C' // the database is empty, as far as the partition goes
 	effectHandOver effectKind = 'H' // nothing follows: the receiver is the owner
-	effectAbort    effectKind = 'A' // the copy is not wanted: the receiver drops it
 )
 
 // Flags of a put: those of [memory.Flags], and the highest for an expiry that
@@ -66,9 +64,6 @@ func appendHead(b []byte, incarnation, stream uint64) []byte {
 func appendMark(b []byte, kind effectKind, partition int, epoch uint64) []byte {
 	b = append(b, byte(kind))
 	b = binary.AppendUvarint(b, uint64(partition))
-	if kind == effectAbort {
-		return b
-	}
 	return binary.AppendUvarint(b, epoch)
 }
 
@@ -149,7 +144,6 @@ func (r *batch) next() (e effect, more bool, err error) {
 		ok = ok && r.number(&e.db, r.limits.databases) && r.text(&e.key)
 	case effectClear:
 		ok = ok && r.number(&e.db, r.limits.databases)
-	case effectAbort:
 	default:
 		return e, false, fmt.Errorf("%w: record of unknown kind %q", ErrBatch, byte(e.kind))
 	}

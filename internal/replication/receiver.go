@@ -13,8 +13,9 @@ import (
 type Guard interface {
 	// Incoming reports whether copies of the partition from that node may be
 	// stored: this node does not answer requests for it. If so it stays like that
-	// until Applied is called.
-	Incoming(partition int, from string) bool
+	// until Applied is called. With first a copy begins: the guard may wait until
+	// it has heard of the move, too.
+	Incoming(partition int, from string, first bool) bool
 	Applied()
 	// HandedOver is told that the partition is complete, with every write that
 	// its former owner has acknowledged, and that this node is its owner from
@@ -125,23 +126,16 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 		delete(in.begun, p)
 		return r.guard.HandedOver(p, from, e.epoch)
 	}
-	if !r.guard.Incoming(p, from) {
-		if e.kind == effectAbort {
-			return nil
+	if !r.guard.Incoming(p, from, e.kind == effectBegin) {
+		if in.begun[p] {
+			return nil // the move has been given up: what is on its way is of no use
 		}
 		return fmt.Errorf("%w: partition %d", ErrNotIncoming, p)
 	}
 	defer r.guard.Applied()
-	switch e.kind {
-	case effectBegin:
+	if e.kind == effectBegin {
 		r.store.FlushPartition(p)
 		in.begun[p] = true
-		return nil
-	case effectAbort:
-		if in.begun[p] {
-			delete(in.begun, p)
-			r.store.FlushPartition(p)
-		}
 		return nil
 	}
 	if !in.begun[p] {

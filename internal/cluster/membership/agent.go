@@ -1,0 +1,221 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/replication"
+)
+
+// Rhythm of the agent when nobody nudges it.
+const (
+	busyTick = 50 * time.Millisecond // something moves
+	idleTick = time.Second
+)
+
+// agent is the goroutine that acts for the node.
+func (m *Member) agent() {
+	timer := time.NewTimer(idleTick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-m.kick:
+		case <-timer.C:
+		}
+		next := idleTick
+		if m.reconcile() {
+			next = busyTick
+		}
+		timer.Reset(next)
+	}
+}
+
+// reconcile makes this node do what the view asks of it, and reports whether
+// something is under way. The order matters:
+//
+//  1. What this node becomes the owner of is made ready.
+//  2. Routes: from here on no request is executed for what was given away.
+//  3. Hand-overs, copies, and dropping what is not needed any more.
+//  4. The controller is told.
+//
+// Invariant: a hand-over's last record follows the last write to the partition.
+func (m *Member) reconcile() (busy bool) {
+	m.tellPresence()
+	v := m.ownView()
+	if v == nil {
+		return false
+	}
+	self := int16(v.Index(m.id))
+	m.settle(v, self)
+	m.route(v, self)
+	busy = m.move(v, self)
+	return m.report(v, self) || busy
+}
+
+// ownView returns the view with this node in it: a node that has just come may
+// know the view before the controller knows the node.
+func (m *Member) ownView() *cluster.View {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := m.view
+	if v == nil || v.Index(m.id) != cluster.NoNode {
+		return v
+	}
+	with, err := v.WithNodes(append(append([]cluster.Node{}, v.Nodes...), m.cfg.Self))
+	if err != nil {
+		panic("membership: " + err.Error()) // no node is missing
+	}
+	return with
+}
+
+// settle notes what this node has of its own partitions.
+func (m *Member) settle(v *cluster.View, self int16) {
+	for p := range v.Rows {
+		r := &v.Rows[p]
+		if r.Owner != self || v.Arriving(p) {
+			continue
+		}
+		switch m.has.get(p) {
+		case nothing:
+			m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
+			m.has.handedOver(p, r.Epoch)
+		case incoming: // its former owner is dead: go on with what came
+			m.arriving.Lock()
+			m.has.handedOver(p, r.Epoch)
+			m.arriving.Unlock()
+		}
+	}
+}
+
+// route puts the view in force.
+func (m *Member) route(v *cluster.View, self int16) {
+	arrivals := 0
+	for p := range v.Rows {
+		r := &v.Rows[p]
+		if r.Owner == self && v.Arriving(p) && m.has.arrived(p, r.Epoch) {
+			arrivals++
+		}
+	}
+	former := m.routed.view
+	if former != nil && former.Version == v.Version && len(former.Nodes) == len(v.Nodes) && m.routed.arrivals == arrivals {
+		return
+	}
+	m.cfg.Reroute(cluster.NewRoutes(v, m.id, func(p int) bool { return m.has.arrived(p, v.Rows[p].Epoch) }))
+	m.mu.Lock()
+	m.routed.view, m.routed.arrivals = v, arrivals
+	close(m.routeNews)
+	m.routeNews = make(chan struct{})
+	m.mu.Unlock()
+	if former == nil || former.Version != v.Version {
+		m.tell(former, v)
+	}
+}
+
+// tell tells those who want to know of a new view.
+func (m *Member) tell(former, v *cluster.View) {
+	if former != nil && m.cfg.Moved != nil {
+		var moved []int
+		for p := range v.Rows {
+			if former.Owner(p) != v.Owner(p) {
+				moved = append(moved, p)
+			}
+		}
+		if len(moved) > 0 {
+			m.cfg.Moved(moved)
+		}
+	}
+	if m.cfg.Changed != nil {
+		m.cfg.Changed(v)
+	}
+}
+
+// reportEvery is how often the same report is sent: it may have been lost, or
+// the controller may be another one.
+const reportEvery = 200 * time.Millisecond
+
+// report tells the controller how far this node's moves are, and returns
+// whether anybody waits for it to.
+func (m *Member) report(v *cluster.View, self int16) bool {
+	r := controller.Report{View: v.Version, Incarnation: m.cfg.Incarnation}
+	anybody := false
+	for p := range v.Rows {
+		if !v.Arriving(p) {
+			continue
+		}
+		anybody = true
+		row := &v.Rows[p]
+		if row.Owner == self && m.has.arrived(p, row.Epoch) {
+			r.Arrived = append(r.Arrived, controller.Arrived{Partition: p, Epoch: row.Epoch})
+		}
+	}
+	r.Leaving = m.leaving(v, self)
+	if !anybody && len(r.Leaving) == 0 {
+		m.reported.text = ""
+		return false
+	}
+	text, err := json.Marshal(&r)
+	if err != nil {
+		panic("membership: " + err.Error()) // numbers and strings
+	}
+	m.mu.Lock()
+	to := m.leader
+	m.mu.Unlock()
+	if string(text) == m.reported.text && to == m.reported.to && time.Since(m.reported.at) < reportEvery {
+		return true
+	}
+	if m.send(v, to, text) {
+		m.reported.text, m.reported.to, m.reported.at = string(text), to, time.Now()
+	}
+	return true
+}
+
+// leaving lists the partitions that this node sends or hands over.
+func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving) {
+	copies := m.moves.copies()
+	m.moves.mu.Lock()
+	defer m.moves.mu.Unlock()
+	for p := range v.Rows {
+		row := &v.Rows[p]
+		switch {
+		case row.Owner == self && v.Streaming(p):
+			l := controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Target(p), Stage: controller.Sending}
+			if c := copies[p]; c != nil && c.Epoch() == uint64(row.Epoch) {
+				_, _, bytes := c.Progress()
+				l.Bytes, l.Total = uint64(bytes), c.Estimate()
+				l.TargetIncarnation = m.moves.incarnation[p]
+				if c.State() >= replication.CaughtUp {
+					l.Stage = controller.CaughtUp
+				}
+			}
+			if why := m.moves.failed[p]; why != "" {
+				l.Stage, l.Reason = controller.Failed, why
+			}
+			list = append(list, l)
+		case row.Owner != self && v.Arriving(p) && m.has.get(p) == complete && m.moves.handed[p] != row.Epoch:
+			list = append(list, controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Owner(p),
+				TargetIncarnation: m.moves.incarnation[p], Stage: controller.HandingOver})
+		}
+	}
+	return list
+}
+
+// send brings a report to the controller.
+func (m *Member) send(v *cluster.View, to cluster.NodeID, text []byte) bool {
+	if to == m.id {
+		_, err := m.Answer(m.id, CallReport, text)
+		return err == nil
+	}
+	node := v.Node(to)
+	if node == nil {
+		return false // between two controllers
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, time.Second)
+	defer cancel()
+	_, err := m.cfg.Peers.Call(ctx, node, CallReport, text)
+	return err == nil
+}

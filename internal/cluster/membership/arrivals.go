@@ -1,0 +1,70 @@
+package membership
+
+import (
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/replication"
+)
+
+var _ replication.Guard = (*Member)(nil)
+
+// viewPatience is for how long a batch waits until this node knows of a move
+// that its sender knows of already.
+const viewPatience = 2 * time.Second
+
+// Incoming implements [replication.Guard]. When it reports true the partition
+// does not become active before Applied. It goes by the view in force: by one
+// that the agent has not acted on yet, the agent could drop what is stored.
+func (m *Member) Incoming(p int, from string, first bool) bool {
+	deadline := time.Now().Add(viewPatience)
+	for {
+		m.mu.Lock()
+		v, news := m.routed.view, m.routeNews
+		m.mu.Unlock()
+		if v != nil && m.takes(v, p, cluster.NodeID(from)) {
+			return true
+		}
+		if !first {
+			return false
+		}
+		select {
+		case <-news:
+		case <-m.ctx.Done():
+			return false
+		case <-time.After(time.Until(deadline)):
+			return false
+		}
+	}
+}
+
+// takes reports whether this node is to store what another sends of a partition;
+// if so arriving is held as a reader.
+func (m *Member) takes(v *cluster.View, p int, from cluster.NodeID) bool {
+	m.arriving.RLock()
+	r := &v.Rows[p]
+	switch {
+	case v.Target(p) == m.id && v.Owner(p) == from:
+	case v.Owner(p) == m.id && v.Arriving(p) && !m.has.arrived(p, r.Epoch):
+	default:
+		m.arriving.RUnlock()
+		return false
+	}
+	if m.has.get(p) == nothing {
+		m.has.set(p, incoming)
+	}
+	return true
+}
+
+// Applied implements [replication.Guard].
+func (m *Member) Applied() { m.arriving.RUnlock() }
+
+// HandedOver implements [replication.Guard]. What the former owner says is right
+// whenever it comes: under that epoch it writes no more.
+func (m *Member) HandedOver(p int, from string, epoch uint64) error {
+	m.arriving.Lock()
+	m.has.handedOver(p, cluster.Epoch(epoch))
+	m.arriving.Unlock()
+	m.nudge()
+	return nil
+}

@@ -1,0 +1,443 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/replication"
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// Config is what a member is made of.
+type Config struct {
+	// Self is the node as it wants to be known. Its State is that of the record
+	// in the configuration service, when there is one.
+	Self        cluster.Node
+	Incarnation uint64
+
+	Configuration Configuration
+	Peers         Peers
+	Store         *memory.Store
+
+	// Reroute puts routes in force: it returns when no request is executed under
+	// older ones any more.
+	Reroute func(*cluster.Routes)
+	// Changed is told of every view after it is in force. May be nil.
+	Changed func(*cluster.View)
+	// Moved is told of partitions that have another owner: this node will not
+	// hear of changes that clients who cache want to know. May be nil.
+	Moved func(partitions []int)
+
+	// Moves bounds what the controller does at a time. Zero fields:
+	// [controller.DefaultSettings].
+	Moves controller.Settings
+	// BytesPerSecond throttles what this node copies. Zero: no limit.
+	BytesPerSecond int
+	// AliveTTL is for how long a process that is silent counts as alive. Zero: 5 s.
+	AliveTTL time.Duration
+	Log      *slog.Logger
+}
+
+// Peers are the other nodes, as a member talks to them.
+type Peers interface {
+	// Call asks a node for something on the control lane.
+	Call(ctx context.Context, node *cluster.Node, kind uint8, payload []byte) ([]byte, error)
+	// Stream returns what carries batches to a node.
+	Stream(node *cluster.Node) replication.Transport
+}
+
+// Kinds of calls on the control lane; [Member.Answer] answers them.
+const (
+	CallReport uint8 = 1 // to the controller: progress of moves
+	CallKick   uint8 = 2 // to the controller: look at what has been asked for
+)
+
+// Member is this node's part in the cluster. Safe for concurrent use.
+type Member struct {
+	cfg      Config
+	log      *slog.Logger
+	id       cluster.NodeID
+	began    time.Time
+	limiter  *rate.Limiter
+	counters replication.Counters
+	receiver *replication.Receiver
+	has      holdings
+	// arriving is held as a reader while a record of a copy is applied, and as
+	// the writer to make a partition active.
+	arriving sync.RWMutex
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	kick   chan struct{} // to the agent: something has changed
+
+	alive    Registration
+	lead     lead
+	settings atomic.Int64 // revision that is applied
+
+	mu        sync.Mutex
+	registry  registry // GUARDED_BY(mu), as all below
+	view      *cluster.View
+	viewNews  chan struct{} // closed and replaced at every view that is learned
+	routeNews chan struct{} // and at every view that is put in force
+	leader    cluster.NodeID
+	moves     moves
+	wishes    wishes
+
+	stored       stored // of the controller's goroutine
+	toldSettings int64  // of the agent
+
+	routed struct { // written by the agent
+		view     *cluster.View
+		arrivals int
+	}
+	reported struct { // of the agent
+		text string
+		to   cluster.NodeID
+		at   time.Time
+	}
+}
+
+// Errors of Start.
+var (
+	// ErrLeft is returned to a node that has been removed from the cluster.
+	ErrLeft = errors.New("this node has been removed from the cluster: to join again as a new node, start it with an empty data directory")
+	// ErrNoView is returned when nobody has told which node owns what.
+	ErrNoView = errors.New("no controller has written a view")
+)
+
+// Start registers the node and returns when it has routes. ctx bounds the start
+// only.
+func Start(ctx context.Context, cfg Config) (*Member, error) {
+	if cfg.Moves == (controller.Settings{}) {
+		cfg.Moves = controller.DefaultSettings()
+	}
+	if cfg.AliveTTL == 0 {
+		cfg.AliveTTL = 5 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Member{
+		cfg: cfg, log: cfg.Log, id: cfg.Self.ID, began: time.Now(), kick: make(chan struct{}, 1),
+		registry: newRegistry(), viewNews: make(chan struct{}), routeNews: make(chan struct{}),
+	}
+	m.moves.init()
+	m.lead.init()
+	if cfg.BytesPerSecond > 0 {
+		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(1<<20, cfg.BytesPerSecond/20))
+	}
+	m.receiver = replication.NewReceiver(cfg.Store, m, cluster.Partitions, &m.counters)
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	if err := m.start(ctx); err != nil {
+		_ = m.Stop(ctx)
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Member) start(ctx context.Context) error {
+	if err := m.record(ctx); err != nil {
+		return err
+	}
+	presence, err := json.Marshal(m.presence())
+	if err != nil {
+		return err
+	}
+	if m.alive, err = m.cfg.Configuration.Register(ctx, prefixAlive+string(m.id), presence, m.cfg.AliveTTL); err != nil {
+		return fmt.Errorf("register this node: %w", err)
+	}
+	if err := m.follow(ctx); err != nil {
+		return err
+	}
+	m.goes(m.campaign)
+	if err := m.firstView(ctx); err != nil {
+		return err
+	}
+	m.reconcile()
+	m.goes(m.agent)
+	return nil
+}
+
+// goes runs a part of the member until it stops.
+func (m *Member) goes(f func()) {
+	m.done.Add(1)
+	go func() {
+		defer m.done.Done()
+		f()
+	}()
+}
+
+// record writes what this node says of itself to the registry, keeping what
+// operators have said of it.
+func (m *Member) record(ctx context.Context) error {
+	key := prefixNodes + string(m.id)
+	for {
+		self := m.cfg.Self
+		self.State = cluster.Active
+		item, err := m.cfg.Configuration.Load(ctx, key)
+		switch {
+		case errors.Is(err, ErrAbsent):
+			item.Revision = 0
+		case err != nil:
+			return fmt.Errorf("read this node's record: %w", err)
+		default:
+			var was cluster.Node
+			if err := json.Unmarshal(item.Data, &was); err != nil {
+				return fmt.Errorf("read this node's record: %w", err)
+			}
+			if was.State == cluster.Left {
+				return ErrLeft
+			}
+			self.State = was.State
+		}
+		data, err := json.Marshal(&self)
+		if err != nil {
+			return err
+		}
+		_, err = m.cfg.Configuration.Save(ctx, key, data, item.Revision, nil)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
+func (m *Member) presence() presence {
+	return presence{Incarnation: m.cfg.Incarnation, Since: m.began.UTC(), Settings: m.settings.Load()}
+}
+
+// now is the time of this member: it only rises.
+func (m *Member) now() time.Duration { return time.Since(m.began) }
+
+// nudge makes the agent look.
+func (m *Member) nudge() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// follow reads the registry, the view and who the controller is, and goes on
+// watching them.
+func (m *Member) follow(ctx context.Context) error {
+	for _, w := range []struct {
+		prefix string
+		apply  func(Delivery)
+	}{
+		{prefixNodes, m.nodesChanged},
+		{prefixAlive, m.aliveChanged},
+		{keyView, m.viewChanged},
+		{keyController, m.leaderChanged},
+		{prefixWishes, m.wishesChanged},
+	} {
+		items, revision, err := m.cfg.Configuration.List(ctx, w.prefix)
+		if err != nil {
+			return fmt.Errorf("read the state of the cluster: %w", err)
+		}
+		w.apply(Delivery{Resync: true, Items: items, Revision: revision})
+		m.goes(func() {
+			for d := range m.cfg.Configuration.Watch(m.ctx, w.prefix, revision) {
+				w.apply(d)
+			}
+		})
+	}
+	return nil
+}
+
+func (m *Member) nodesChanged(d Delivery) {
+	m.mu.Lock()
+	err := m.registry.applyNodes(d)
+	m.mu.Unlock()
+	if err != nil {
+		m.log.Error("a node's record cannot be read", "reason", err)
+	}
+	m.nudge()
+	m.lead.nudge()
+}
+
+func (m *Member) aliveChanged(d Delivery) {
+	m.mu.Lock()
+	came, went := m.registry.applyAlive(d, m.now())
+	m.mu.Unlock()
+	for _, id := range came {
+		if id != m.id {
+			m.log.Info("node is up", "node", id.Short())
+		}
+	}
+	for _, id := range went {
+		m.log.Warn("node is down", "node", id.Short())
+	}
+	if len(came)+len(went) > 0 {
+		m.nudge()
+		m.lead.nudge()
+	}
+}
+
+func (m *Member) viewChanged(d Delivery) {
+	for _, it := range d.Items {
+		if it.Key != keyView {
+			continue
+		}
+		v, err := cluster.DecodeView(it.Data)
+		if err != nil {
+			m.log.Error("the view cannot be read; the last one stays in force", "reason", err)
+			continue
+		}
+		m.learn(v)
+	}
+}
+
+// learn takes a view, unless a newer one is known.
+func (m *Member) learn(v *cluster.View) {
+	m.mu.Lock()
+	if m.view != nil && m.view.Version >= v.Version {
+		m.mu.Unlock()
+		return
+	}
+	m.view = v
+	close(m.viewNews)
+	m.viewNews = make(chan struct{})
+	m.mu.Unlock()
+	m.nudge()
+}
+
+func (m *Member) leaderChanged(d Delivery) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d.Resync {
+		m.leader = ""
+	}
+	for _, key := range d.Removed {
+		if key == keyController {
+			m.leader = ""
+		}
+	}
+	for _, it := range d.Items {
+		if it.Key == keyController {
+			m.leader = cluster.NodeID(it.Data)
+		}
+	}
+}
+
+// firstView waits for a view.
+func (m *Member) firstView(ctx context.Context) error {
+	for {
+		m.mu.Lock()
+		v, news := m.view, m.viewNews
+		m.mu.Unlock()
+		if v != nil {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrNoView, ctx.Err())
+		}
+	}
+}
+
+// View returns the newest view that is known, nil before the first.
+func (m *Member) View() *cluster.View {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.view
+}
+
+// AwaitView waits until a view of at least that version is in force, or ctx ends.
+func (m *Member) AwaitView(ctx context.Context, version uint64) error {
+	for {
+		m.mu.Lock()
+		v, news := m.routed.view, m.routeNews
+		m.mu.Unlock()
+		if v != nil && v.Version >= version {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("view %d: %w", version, ctx.Err())
+		}
+	}
+}
+
+// Alive reports whether a process of the node is known to run.
+func (m *Member) Alive(id cluster.NodeID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.registry.alive[id]
+	return ok
+}
+
+// SettingsApplied notes which revision of the settings is in force on this node,
+// for others to see.
+func (m *Member) SettingsApplied(revision int64) {
+	if m.settings.Swap(revision) != revision {
+		m.nudge()
+	}
+}
+
+// tellPresence renews what this process registers of itself when that has changed.
+func (m *Member) tellPresence() {
+	now := m.settings.Load()
+	if now == m.toldSettings {
+		return
+	}
+	data, err := json.Marshal(m.presence())
+	if err != nil {
+		panic("membership: " + err.Error()) // numbers and a time
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, saveTimeout)
+	defer cancel()
+	if m.alive.Update(ctx, data) == nil {
+		m.toldSettings = now
+	}
+}
+
+// Counters returns the counters of this node's streams.
+func (m *Member) Counters() *replication.Counters { return &m.counters }
+
+// Answer answers a call of another node on the control lane.
+func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte, error) {
+	switch kind {
+	case CallReport:
+		var r controller.Report
+		if err := json.Unmarshal(payload, &r); err != nil {
+			return nil, fmt.Errorf("report of %s: %w", from.Short(), err)
+		}
+		m.lead.take(from, r)
+		return nil, nil
+	case CallKick:
+		m.lead.nudge()
+		return nil, nil
+	}
+	return nil, errors.New("unknown call " + strconv.Itoa(int(kind)) + ": the nodes' releases are too far apart")
+}
+
+// Apply applies a batch of another node; see [replication.Receiver].
+func (m *Member) Apply(from cluster.NodeID, batch []byte) error {
+	return m.receiver.Apply(string(from), batch)
+}
+
+// Stop ends this node's part. It says that the node is gone, so that others
+// need not find out. To be called once.
+func (m *Member) Stop(ctx context.Context) error {
+	m.cancel()
+	m.moves.close()
+	m.done.Wait()
+	var errs []error
+	if m.alive != nil {
+		errs = append(errs, m.alive.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

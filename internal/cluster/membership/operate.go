@@ -1,0 +1,236 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
+)
+
+// wishes are what operators want, with the revision they have.
+type wishes struct {
+	controller.Wishes
+	revision int64
+}
+
+const keyWishes = prefixWishes + "all"
+
+func (m *Member) wishesChanged(d Delivery) {
+	m.mu.Lock()
+	if d.Resync {
+		m.wishes = wishes{}
+	}
+	for _, it := range d.Items {
+		var w controller.Wishes
+		if it.Key == keyWishes && json.Unmarshal(it.Data, &w) == nil {
+			m.wishes = wishes{w, it.Revision}
+		}
+	}
+	m.mu.Unlock()
+	m.lead.nudge()
+}
+
+// Ask hands an operator's request to the controller. It returns remarks on what
+// was so already.
+func (m *Member) Ask(ctx context.Context, r controller.Request) (notes []string, err error) {
+	for {
+		item, err := m.cfg.Configuration.Load(ctx, keyWishes)
+		var now controller.Wishes
+		switch {
+		case errors.Is(err, ErrAbsent):
+		case err != nil:
+			return nil, err
+		default:
+			if err := json.Unmarshal(item.Data, &now); err != nil {
+				return nil, fmt.Errorf("read what operators have asked for: %w", err)
+			}
+		}
+		next, notes, err := now.With(r, m.View())
+		if err != nil {
+			return nil, err
+		}
+		data, err := json.Marshal(&next)
+		if err != nil {
+			return nil, err
+		}
+		if _, err = m.cfg.Configuration.Save(ctx, keyWishes, data, item.Revision, nil); err == nil {
+			return notes, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return nil, err
+		}
+	}
+}
+
+// Find returns the node that a person means: its name, its id or the beginning
+// of it, or one of its addresses.
+func (m *Member) Find(text string) (cluster.Node, error) {
+	m.mu.Lock()
+	nodes := m.registry.list()
+	m.mu.Unlock()
+	var found []cluster.Node
+	for _, n := range nodes {
+		switch {
+		case n.State == cluster.Left:
+		case string(n.ID) == text || n.Peer == text || n.RESP == text || n.RESPCluster == text:
+			return n, nil
+		case n.Name == text || len(text) >= 4 && strings.HasPrefix(string(n.ID), text):
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return cluster.Node{}, fmt.Errorf("there is no node %q: see larder cluster status", text)
+	case 1:
+		return found[0], nil
+	}
+	return cluster.Node{}, fmt.Errorf("%q may be %d nodes: give more of the id", text, len(found))
+}
+
+// SetState changes what is to become of a node: Draining empties it, Active
+// takes that back. With leave a draining node has left once it is empty; a node
+// that is dead has left at once, and what only it had is lost.
+func (m *Member) SetState(ctx context.Context, id cluster.NodeID, state cluster.State, leave bool) error {
+	for {
+		m.mu.Lock()
+		n, ok := m.registry.nodes[id]
+		_, alive := m.registry.alive[id]
+		others := 0
+		for other, o := range m.registry.nodes {
+			if _, up := m.registry.alive[other]; up && other != id && o.State == cluster.Active && o.Weight > 0 {
+				others++
+			}
+		}
+		m.mu.Unlock()
+		switch {
+		case !ok:
+			return fmt.Errorf("there is no node %s", id.Short())
+		case n.State == cluster.Left:
+			return fmt.Errorf("node %s has left", id.Short())
+		case state != cluster.Active && others == 0:
+			return fmt.Errorf("node %s is the last one that can hold partitions: there is nowhere to move them", id.Short())
+		}
+		n.State, n.Leaving = state, leave
+		if leave && !alive {
+			n.State = cluster.Left
+		}
+		data, err := json.Marshal(&n.Node)
+		if err != nil {
+			return err
+		}
+		_, err = m.cfg.Configuration.Save(ctx, prefixNodes+string(id), data, n.revision, nil)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		select { // the watch brings what the other one has written
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Plan returns what a rebalance would do.
+func (m *Member) Plan() controller.Planned { return controller.Plan(m.input(m.View())) }
+
+// Status is the state of the cluster as this node knows it.
+type Status struct {
+	Self       cluster.NodeID `json:"self"`
+	Controller cluster.NodeID `json:"controller,omitempty"`
+	View       uint64         `json:"view"`
+	Nodes      []NodeStatus   `json:"nodes"`
+	// Unowned partitions have no owner, Unserved an owner that is dead.
+	Unowned  int `json:"unowned,omitempty"`
+	Unserved int `json:"unserved,omitempty"`
+	// Moving are the partitions under way. Done of All moves of the rebalance
+	// are finished and Bytes of about Total sent, as far as this node knows: the
+	// controller knows best.
+	Moving   []MoveStatus `json:"moving,omitempty"`
+	Done     int          `json:"done,omitempty"`
+	All      int          `json:"all,omitempty"`
+	Bytes    uint64       `json:"bytes,omitempty"`
+	Total    uint64       `json:"total,omitempty"`
+	Held     string       `json:"held,omitempty"`
+	Paused   bool         `json:"paused,omitempty"`
+	PausedBy string       `json:"paused_by,omitempty"`
+}
+
+// NodeStatus is a node in a [Status].
+type NodeStatus struct {
+	cluster.Node
+	Alive      bool      `json:"alive"`
+	Since      time.Time `json:"since,omitzero"`
+	Partitions int       `json:"partitions"`
+	Leaving    int       `json:"leaving,omitempty"`
+	Coming     int       `json:"coming,omitempty"`
+	// Settings is the revision of the settings that is in force there.
+	Settings int64 `json:"settings,omitempty"`
+}
+
+// MoveStatus is one partition under way.
+type MoveStatus struct {
+	Partition int            `json:"partition"`
+	From      cluster.NodeID `json:"from,omitempty"`
+	To        cluster.NodeID `json:"to"`
+	Arriving  bool           `json:"arriving,omitempty"`
+}
+
+// Status returns the state of the cluster.
+func (m *Member) Status() Status {
+	m.mu.Lock()
+	s := Status{Self: m.id, Controller: m.leader, Paused: m.wishes.Paused, PausedBy: m.wishes.PausedBy}
+	v, nodes := m.view, m.registry.list()
+	alive := make(map[cluster.NodeID]lively, len(m.registry.alive))
+	for id, l := range m.registry.alive {
+		alive[id] = l
+	}
+	m.mu.Unlock()
+	if v == nil {
+		return s
+	}
+	s.View = v.Version
+	owned, leaving, coming := v.Owned(), make([]int, len(v.Nodes)), make([]int, len(v.Nodes))
+	for p := range v.Rows {
+		r := &v.Rows[p]
+		if r.Owner == cluster.NoNode {
+			s.Unowned++
+			continue
+		}
+		if _, up := alive[v.Owner(p)]; !up {
+			s.Unserved++
+		}
+		if r.Target == cluster.NoNode {
+			continue
+		}
+		coming[r.Target]++
+		ms := MoveStatus{Partition: p, To: v.Target(p), Arriving: v.Arriving(p)}
+		if !ms.Arriving {
+			leaving[r.Owner]++
+			ms.From = v.Owner(p)
+		}
+		s.Moving = append(s.Moving, ms)
+	}
+	for _, n := range nodes {
+		if n.State == cluster.Left && v.Index(n.ID) == cluster.NoNode {
+			continue
+		}
+		l, up := alive[n.ID]
+		ns := NodeStatus{Node: n, Alive: up, Since: l.Since, Settings: l.Settings}
+		if at := v.Index(n.ID); at != cluster.NoNode {
+			ns.Partitions, ns.Leaving, ns.Coming = owned[at], leaving[at], coming[at]
+		}
+		s.Nodes = append(s.Nodes, ns)
+	}
+	m.lead.mu.Lock()
+	defer m.lead.mu.Unlock()
+	if m.lead.leading {
+		t := m.lead.tally
+		s.Done, s.All, s.Bytes, s.Total, s.Held = t.Done, t.All(), t.Bytes, t.Total, m.lead.outcome.Held
+	}
+	return s
+}
