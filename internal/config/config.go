@@ -28,6 +28,7 @@ type Config struct {
 	Memory     Memory
 	Command    command.Options
 	Auth       Auth
+	Cluster    Cluster
 	Log        Log
 	Sources    map[string]source.Config
 	Namespaces map[string]source.NamespaceConfig
@@ -99,6 +100,7 @@ func Default() Config {
 		Memory:  Memory{MaxBytes: shareOfMemory(defaultShare), Policy: eviction.Default, Databases: 16},
 		Command: command.DefaultOptions(),
 		Log:     Log{Level: slog.LevelInfo, Format: LogText},
+		Cluster: defaultCluster(),
 	}
 }
 

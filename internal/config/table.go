@@ -10,21 +10,28 @@ import (
 
 // sectionDocs introduces the sections in the reference.
 var sectionDocs = map[string]string{
-	"server":        "Where and how Redis clients are served.",
-	"http":          "Health, metrics and the status page.",
-	"memory":        "The engine: how much it holds, and what leaves when it is full.",
-	"auth":          "Who may connect.",
-	"limits":        "What clients may use. A client that exceeds a limit gets Redis's error, and the event is counted.",
-	"limits.output": "Replies that a client has not read yet. At the hard limit it is closed at once, over the soft one when it stays there for soft_for. In bytes; 0 does not limit.",
-	"monitoring":    "What is measured while commands run.",
-	"slowlog":       "Slow commands, as SLOWLOG GET shows them.",
-	"log":           "What the node writes to standard error.",
-	"sources":       "Databases that missed keys are loaded from, each under a name of your choice. Cluster.",
-	"namespaces":    "Keys with a prefix of their own, each set under a name of your choice, which metrics show. Cluster.",
+	"server":            "Where and how Redis clients are served.",
+	"http":              "Health, metrics and the status page.",
+	"memory":            "The engine: how much it holds, and what leaves when it is full.",
+	"auth":              "Who may connect.",
+	"limits":            "What clients may use. A client that exceeds a limit gets Redis's error, and the event is counted.",
+	"limits.output":     "Replies that a client has not read yet. At the hard limit it is closed at once, over the soft one when it stays there for soft_for. In bytes; 0 does not limit.",
+	"monitoring":        "What is measured while commands run.",
+	"slowlog":           "Slow commands, as SLOWLOG GET shows them.",
+	"log":               "What the node writes to standard error.",
+	"cluster":           "The node as one of several. Each of them has the same data for clients, whichever they ask.",
+	"cluster.tls":       "Certificates for the traffic between nodes. None: the cluster makes its own.",
+	"cluster.etcd":      "The configuration service: what all nodes have to agree on.",
+	"cluster.rebalance": "What moving partitions may cost.",
+	"sources":           "Databases that missed keys are loaded from, each under a name of your choice. Cluster.",
+	"namespaces":        "Keys with a prefix of their own, each set under a name of your choice, which metrics show. Cluster.",
 }
 
 // settings is the file but for sources and namespaces, in its order.
-var settings = []setting[Config]{
+var settings = append(nodeSettings, clusterSettings...)
+
+// nodeSettings are those that a node has on its own, too.
+var nodeSettings = []setting[Config]{
 	{
 		path: "server.listen",
 		doc:  "Addresses for Redis clients, each host:port. An empty host is every address of the machine, port 0 a free one. More than loopback needs auth.password.",

@@ -21,6 +21,7 @@ func (l *loader) judge() Problems {
 	l.judgeExposure()
 	l.judgeMemory()
 	l.judgeLimits()
+	l.judgeCluster()
 	for _, name := range sortedNames(l.config.Sources) {
 		l.adopt("sources."+name, l.config.Sources[name].Validate())
 	}
