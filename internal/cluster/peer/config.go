@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -15,7 +16,10 @@ type Config struct {
 
 	// Listen is the TCP address to accept nodes at; empty: none are accepted.
 	Listen string
-	// Handler serves accepted connections; needed with Listen.
+	// Listener is one that is open already, in place of Listen: what it accepts
+	// are plain TCP connections. It belongs to the network from then on.
+	Listener net.Listener
+	// Handler serves accepted connections; needed with either.
 	Handler Handler
 
 	// ServerTLS and ClientTLS prove who the nodes are: both, or neither with
@@ -115,7 +119,9 @@ func (c *Config) validate() error {
 		return errors.New("peer: the node needs a cluster id and a node id")
 	case len(c.Self.Cluster) > maxName || len(c.Self.Node) > maxName:
 		return fmt.Errorf("peer: ids have at most %d bytes", maxName)
-	case c.Listen != "" && c.Handler == nil:
+	case c.Listen != "" && c.Listener != nil:
+		return errors.New("peer: an address to listen at and a listener exclude each other")
+	case (c.Listen != "" || c.Listener != nil) && c.Handler == nil:
 		return errors.New("peer: a listener needs a handler")
 	case c.Plain && tlsSides > 0:
 		return errors.New("peer: TLS and plain connections exclude each other")

@@ -53,6 +53,7 @@ func open(cfg Config, speaks versions) (*Network, error) {
 		kept:       map[linkKey]*Link{},
 		accepted:   map[*inbound]struct{}{},
 	}
+	n.listener = cfg.Listener
 	if cfg.Listen != "" {
 		if n.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 			return nil, fmt.Errorf("listen for nodes: %w", err)
