@@ -41,6 +41,8 @@ func newMember(t *testing.T, a *Authority, id ClusterID, now func() time.Time) *
 
 // shake connects a client to a server over loopback and returns what each
 // thinks of it: a client hears of a refusal when it reads.
+//
+//lint:ignore ST1008 two errors, one per side, are results as any
 func shake(t *testing.T, server, client *tls.Config) (serverErr, clientErr error, states [2]tls.ConnectionState) {
 	t.Helper()
 	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -306,13 +308,12 @@ func external(t *testing.T, a *Authority, commonName string, names ...string) TL
 }
 
 func TestCertificatesFromElsewhere(t *testing.T) {
-	id := NewClusterID()
 	a := must(NewAuthority(NewClusterID(), time.Now()))(t)
 	founder := must(openDir(t).Found(external(t, a, "host-1", "cache.example"), nil, time.Now))(t)
 	if founder.Authority != nil {
 		t.Error("an authority was made")
 	}
-	id = founder.Identity.Cluster
+	id := founder.Identity.Cluster
 	conf := external(t, a, "host-2", "cache.example")
 	second := must(LoadExternal(conf, cluster.NewNodeID(), id, time.Now))(t)
 	serverErr, clientErr, states := shake(t, founder.Credentials.ServerConfig(), second.ClientConfig(founder.Identity.Node))

@@ -501,6 +501,80 @@ func TestJoinWithCertificatesFromElsewhere(t *testing.T) {
 	wantError(t, err, "was not signed by this cluster's authority")
 }
 
+func TestNodeWithAnExpiredCertificateJoinsAgain(t *testing.T) {
+	w := newTown(t, TLSConfig{}, nil)
+	dir := openDir(t)
+	n := newNewcomer(t, dir, TLSConfig{}, w.mint(t, Terms{Limit: 1}))
+	answer, err := n.Join(t.Context(), w.self.Peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := n.settle(t, answer)
+	later := at(time.Now().AddDate(1, 1, 0))
+	_, err = dir.Member(TLSConfig{}, id, later)
+	if !errors.Is(err, ErrCredentials) {
+		t.Fatalf("with an expired certificate: %v", err)
+	}
+	wantError(t, err, "has expired", "joins again with a token")
+
+	w.mu.Lock()
+	w.nodes[id.Node] = Registered{Known: true, Node: n.Node}
+	w.mu.Unlock()
+	again := newNewcomer(t, dir, TLSConfig{}, w.mint(t, Terms{}))
+	answer, err = again.Join(t.Context(), w.self.Peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.settle(t, answer); got.Node != id.Node {
+		t.Errorf("joined again as node %s, was %s", got.Node, id.Node)
+	}
+}
+
+func TestGateCloses(t *testing.T) {
+	w := newTown(t, TLSConfig{}, nil)
+	c := must(tls.Dial("tcp", w.self.Peer, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{ProtocolJoin}}))(t)
+	defer c.Close()
+	var g greeting
+	if err := readMessage(c, maxRequest, &g); err != nil { // the gate waits for a request
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := w.gate.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := readMessage(c, maxRequest, &g); err == nil {
+		t.Error("a closed gate goes on")
+	}
+	n := newNewcomer(t, openDir(t), TLSConfig{}, nil)
+	_, err := n.Join(t.Context(), w.self.Peer)
+	wantError(t, err, "join at "+w.self.Peer)
+}
+
+// TestTwoTakeTheLastUse guards that a grant is used before the node is admitted.
+func TestTwoTakeTheLastUse(t *testing.T) {
+	w := newTown(t, TLSConfig{}, nil)
+	token := w.mint(t, Terms{Limit: 1})
+	results := make(chan error, 2)
+	for range 2 {
+		n := newNewcomer(t, openDir(t), TLSConfig{}, token)
+		go func() {
+			_, err := n.Join(t.Context(), w.self.Peer)
+			results <- err
+		}()
+	}
+	one, two := <-results, <-results
+	if (one == nil) == (two == nil) {
+		t.Fatalf("%v, %v: want one to get in", one, two)
+	}
+	if err := errors.Join(one, two); !errors.Is(err, &Refusal{Reason: ReasonTokenUsed}) {
+		t.Error(err)
+	}
+	if len(w.asked) != 1 {
+		t.Errorf("%d were admitted", len(w.asked))
+	}
+}
+
 func TestDecide(t *testing.T) {
 	have := someIdentity()
 	mine, _, err := Mint(have.Cluster, Fingerprint{}, Terms{}, noon)
