@@ -143,17 +143,29 @@ func TestLinearizable(t *testing.T) {
 		rounds = 5
 	}
 	for seed := range uint64(rounds) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { checkHistory(t, seed) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			store := newMemoryStore()
+			checkHistory(t, seed, []Store{store, store}, func() {
+				store.mu.Lock()
+				defer store.mu.Unlock()
+				store.flaky(rand.New(rand.NewPCG(seed, 1)), 12)
+			})
+			store.down(false)
+			checkRevisions(t, store)
+		})
 	}
 }
 
-func checkHistory(t *testing.T, seed uint64) {
+// checkHistory has clients change settings through a node on each store, and
+// disturbs them in the middle.
+func checkHistory(t *testing.T, seed uint64, stores []Store, disturb func()) {
+	t.Helper()
 	const clients, requests = 5, 12
-	store := newMemoryStore()
-	nodes := []*node{startNode(t, store), startNode(t, store)}
-	store.mu.Lock()
-	store.flaky(rand.New(rand.NewPCG(seed, 1)), 12)
-	store.mu.Unlock()
+	var nodes []*node
+	for _, store := range stores {
+		nodes = append(nodes, startNode(t, store))
+	}
+	var disturbed sync.Once
 	begun := time.Now()
 	var mu sync.Mutex
 	var history []porcupine.Operation // GUARDED_BY(mu)
@@ -162,7 +174,10 @@ func checkHistory(t *testing.T, seed uint64) {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(client)+2))
 			var seen uint64
-			for range requests {
+			for i := range requests {
+				if i == requests/3 {
+					disturbed.Do(disturb)
+				}
 				q := request{kind: "set", path: modelPaths[random.IntN(len(modelPaths))], value: 1 + random.IntN(4)}
 				switch n := random.IntN(10); {
 				case n < 3:
@@ -201,7 +216,6 @@ func checkHistory(t *testing.T, seed uint64) {
 		}
 		t.Errorf("the history is %v", result)
 	}
-	checkRevisions(t, store)
 	for _, n := range nodes {
 		n.until("the last revision", func(st State) bool { return st.Revision == st.Seen })
 	}
@@ -226,9 +240,8 @@ func possibly(m porcupine.Model) porcupine.Model {
 
 // checkRevisions checks that the history has no gap, and that each revision says
 // what differs from the one before.
-func checkRevisions(t *testing.T, store *memoryStore) {
+func checkRevisions(t *testing.T, store Store) {
 	t.Helper()
-	store.down(false)
 	s := Open(Config{Own: config.NewOwn(config.Default())})
 	if err := s.Connect(within(t), store); err != nil {
 		t.Fatal(err)

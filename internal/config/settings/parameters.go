@@ -35,16 +35,19 @@ func (p *Parameters) Set(changes []command.Parameter) error {
 // SetAs implements [command.AuthoredSettings]: it returns when the settings are
 // in force on this node. Parameters without an effect are changed here alone.
 func (p *Parameters) SetAs(ctx context.Context, author string, changes []command.Parameter) error {
-	if _, err := p.own.Propose(changes); err != nil {
+	wanted, err := p.own.Propose(changes)
+	if err != nil {
 		return err
+	}
+	if len(wanted.Live) == 0 {
+		return p.own.Set(wanted.Idle)
 	}
 	// What a parameter means may depend on its value now, which must be the
 	// cluster's: of client-output-buffer-limit only a part may be given.
 	if err := p.service.Sync(ctx); err != nil {
 		return failed(err)
 	}
-	wanted, err := p.own.Propose(changes)
-	if err != nil {
+	if wanted, err = p.own.Propose(changes); err != nil {
 		return err
 	}
 	now := p.service.Effective()
@@ -68,10 +71,7 @@ func (p *Parameters) SetAs(ctx context.Context, author string, changes []command
 			return failed(err)
 		}
 	}
-	if len(wanted.Idle) > 0 {
-		return p.own.Set(wanted.Idle)
-	}
-	return nil
+	return p.own.Set(wanted.Idle)
 }
 
 // comment tells which parameters were given, not their values.
