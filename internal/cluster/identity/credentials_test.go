@@ -246,7 +246,7 @@ func TestCertificateIsRenewed(t *testing.T) {
 				return a.Sign(request, Holder{Node: m.id.Node, Cluster: id}, time.Now())
 			}, slog.New(slog.NewTextHandler(&log, nil)))
 		}()
-		time.Sleep(400 * 24 * time.Hour) // of the bubble's clock: takes no time
+		<-time.After(400 * 24 * time.Hour) // of the bubble's clock: takes no time
 		cancel()
 		<-done
 		if len(renewed) != 1 {
@@ -351,16 +351,16 @@ func TestChangedFilesAreReadAnew(t *testing.T) {
 		}()
 		leaf := func() *x509.Certificate { return must(c.certificate())(t).Leaf }
 		first := leaf()
-		time.Sleep(90 * time.Second) // of the bubble's clock
+		<-time.After(90 * time.Second) // of the bubble's clock
 		overwrite(t, conf.Cert, "half")
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		if !leaf().Equal(first) {
 			t.Error("a broken file was taken")
 		}
 		fresh := external(t, a, "host", "cache.example")
 		overwrite(t, conf.Cert, string(must(os.ReadFile(fresh.Cert))(t)))
 		overwrite(t, conf.Key, string(must(os.ReadFile(fresh.Key))(t)))
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		if leaf().Equal(first) {
 			t.Error("the new certificate is not used")
 		}

@@ -44,11 +44,11 @@ type Tokens interface {
 	Use(ctx context.Context, grant string) error
 }
 
-// GateConfig is what a [Gate] needs. All but the last three are required.
+// GateConfig is what a [Gate] needs.
 type GateConfig struct {
 	Cluster     ClusterID
 	Credentials *Credentials
-	// Self returns the member as it is advertised.
+	// Self returns the member as it is advertised. Called concurrently.
 	Self      func() cluster.Node
 	Registrar Registrar
 	Tokens    Tokens

@@ -65,7 +65,7 @@ func (r *Refusal) Error() string { return r.Text }
 // Is compares reasons.
 func (r *Refusal) Is(target error) bool {
 	t, ok := target.(*Refusal)
-	return ok && t.Reason == r.Reason && (t.Text == "" || t.Text == r.Text)
+	return ok && t != nil && r != nil && t.Reason == r.Reason && (t.Text == "" || t.Text == r.Text)
 }
 
 // refuse makes a refusal.
