@@ -11,7 +11,12 @@
 // takes a block from a hole, the open segment, a new segment, or, at the
 // limit, from entries the policy gives up.
 //
-//	Store ── shard 0..n-1 ─┬─ keyspaces: index (index.go)
+// In a cluster ([Config.Partitions]) the slot of a key decides its shard, and
+// each partition has keyspaces of its own; a [Tap] is told of every change of a
+// partition under its lock, so that another node can have a copy.
+//
+//	Store ── shard 0..n-1 ─┬─ keyspaces: index (index.go, packed.go)
+//	                       ├─ taps, by partition (tap.go)
 //	                       ├─ arena: segments, holes, runs of pages (arena.go, runs.go)
 //	                       ├─ entries: the format of a block (entry.go)
 //	                       ├─ wheel: what expires when (wheel.go)

@@ -190,7 +190,7 @@ func testAgainstModel(t *testing.T, c Config) {
 // then mixes: memory stays at the limit and every write succeeds.
 func TestCalcification(t *testing.T) {
 	for _, c := range []Config{
-		{Policy: eviction.Default}, {Policy: eviction.AllKeysRandom}, {Policy: eviction.Default, Partitions: true},
+		{Policy: eviction.Default}, {Policy: eviction.AllKeysRandom}, {Policy: eviction.AllKeysRandom, Partitions: true},
 	} {
 		t.Run(fmt.Sprint(c.Policy, c.Partitions), func(t *testing.T) { testCalcification(t, c) })
 	}
