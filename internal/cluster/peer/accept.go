@@ -95,15 +95,12 @@ func (n *Network) openSession(c *inbound, info Info, lane string) error {
 		return refuse(RefusedLane, "lane %q: %s", lane, err)
 	}
 	c.session = session
-	err = n.welcome(c.sock, info.Version)
-	if err == nil {
-		err = c.sock.SetDeadline(time.Time{})
-	}
-	if err != nil {
+	if err := n.welcome(c.sock, info.Version); err != nil {
 		n.remove(c)
 		c.close(err)
 		return err
 	}
+	_ = c.sock.SetDeadline(time.Time{}) // fails when closed, which serve finds out
 	c.sock.gather = c.sock.secure != nil
 	return nil
 }

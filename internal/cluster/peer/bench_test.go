@@ -96,6 +96,40 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
+// BenchmarkRest measures three nodes that do nothing, for a millisecond per
+// operation: each has a watched lane and three others to each of the other two.
+func BenchmarkRest(b *testing.B) {
+	for _, s := range []secured{plain, withTLS} {
+		b.Run(fmt.Sprintf("tls=%v", s), func(b *testing.B) {
+			c := newTestCluster(b, s)
+			names := []string{"a", "b", "c"}
+			nodes := map[string]*Network{}
+			for _, name := range names {
+				nodes[name] = c.node(c.config(name))
+			}
+			for _, from := range names {
+				for _, to := range names {
+					for lane := range 4 {
+						if from == to {
+							continue
+						}
+						l, err := nodes[from].Link(to, nodes[to].Addr().String(), fmt.Sprint("lane ", lane))
+						check(b, err)
+						l.Watch(lane == 0)
+						waitUp(b, l)
+					}
+				}
+			}
+			begin(b)
+			start := cpu()
+			rest := time.Duration(b.N) * time.Millisecond
+			<-time.After(rest)
+			b.StopTimer()
+			b.ReportMetric(100*float64(cpu()-start)/float64(rest), "%core")
+		})
+	}
+}
+
 // BenchmarkLarge measures replies of 1 MB that are sent from where they lie.
 func BenchmarkLarge(b *testing.B) {
 	for _, s := range []secured{plain, withTLS} {

@@ -52,11 +52,15 @@ type Config struct {
 	MaxHandshakes int
 
 	// Heartbeat is the silence after which a link asks for a sign of life, if it is
-	// watched or has requests outstanding; a link without an answer for twice that
-	// is dead. Default 100 ms.
+	// watched or has requests outstanding. Default 100 ms.
 	Heartbeat time.Duration
+	// DeadAfter is the silence after which a link is dead, with the time before the
+	// question. All that is outstanding is lost then, so on machines whose
+	// processors are short it wants to be longer. Default and least: 3 heartbeats.
+	DeadAfter time.Duration
 	// IdleHeartbeat is the same for links that are not watched and have nothing
-	// outstanding. Default 1 s, at least Heartbeat.
+	// outstanding; they are dead after three of theirs, or DeadAfter if that is
+	// longer. Default 1 s, at least Heartbeat.
 	IdleHeartbeat time.Duration
 	// IdleTimeout closes accepted connections without a sign of life, and those
 	// whose node takes nothing of what is sent to it. Default 10 s.
@@ -99,6 +103,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.HandshakeTimeout, 5*time.Second)
 	orDefault(&c.MaxHandshakes, 64)
 	orDefault(&c.Heartbeat, 100*time.Millisecond)
+	orDefault(&c.DeadAfter, 3*c.Heartbeat)
 	orDefault(&c.IdleHeartbeat, max(time.Second, c.Heartbeat))
 	orDefault(&c.IdleTimeout, 10*time.Second)
 	orDefault(&c.BackoffMin, 20*time.Millisecond)
@@ -137,6 +142,8 @@ func (c *Config) validate() error {
 		return errors.New("peer: limits are positive")
 	case c.Heartbeat < 0 || c.HandshakeTimeout < 0 || c.IdleTimeout < 0 || c.BackoffMin < 0:
 		return errors.New("peer: durations are positive")
+	case c.DeadAfter < 3*c.Heartbeat:
+		return errors.New("peer: a link is not dead before three heartbeats")
 	case c.IdleHeartbeat < c.Heartbeat:
 		return errors.New("peer: idle links send no more heartbeats than others")
 	case c.IdleTimeout < 3*c.IdleHeartbeat:

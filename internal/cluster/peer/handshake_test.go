@@ -239,6 +239,7 @@ func TestConfigContradictions(t *testing.T) {
 		"frame":              func(c *Config) { c.MaxFrame = frameLimit + 1 },
 		"outstanding":        func(c *Config) { c.MaxOutstanding = maxPlaces + 1 },
 		"heartbeats":         func(c *Config) { c.IdleHeartbeat = time.Millisecond },
+		"dead at once":       func(c *Config) { c.DeadAfter = time.Millisecond },
 		"idle":               func(c *Config) { c.IdleTimeout = time.Second },
 		"back-off":           func(c *Config) { c.BackoffMin = time.Minute },
 		"negative limit":     func(c *Config) { c.MaxOutput = -1 },

@@ -95,7 +95,6 @@ type toy struct {
 	mu      sync.Mutex
 	held    []held
 	closed  []error
-	order   []uint32
 	heldNew chan struct{} // capacity 1
 	open    func(Info, string) error
 	batches int
@@ -217,6 +216,7 @@ func (c *testCluster) config(node string) Config {
 		Self:   Identity{Cluster: "c1", Node: node, Build: "test", Incarnation: 1},
 		Listen: "127.0.0.1:0", Handler: newToy(), Plain: c.tls == plain,
 		BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond,
+		DeadAfter: patience, // the tests' machine may be busy
 	}
 	if c.tls == withTLS {
 		cfg.ServerTLS, cfg.ClientTLS = c.ca.issue(c.t, "c1", node)

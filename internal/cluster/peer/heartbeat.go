@@ -26,13 +26,13 @@ type vitals struct {
 	completed uint64 // bytes written, in the count of position
 }
 
-// look decides, every being the silence after which to ask, and late how much
-// later than planned this look is: a process that stood still itself must not
+// look decides, every being the silence after which to ask, patience the time for
+// an answer, and late how much later than planned this look is: a process that stood still itself must not
 // take the answers that wait in its sockets for silence.
 //
 // A ping behind bytes that still flow is not unanswered, it has not left: time
 // counts from the last progress.
-func (p *pulse) look(now, late, every int64, v vitals) verdict {
+func (p *pulse) look(now, late, every, patience int64, v vitals) verdict {
 	if p.asked != 0 && v.heard >= p.asked {
 		p.asked = 0
 	}
@@ -47,7 +47,7 @@ func (p *pulse) look(now, late, every int64, v vitals) verdict {
 	}
 	p.sent = v.sent
 	p.asked += late
-	if now-p.asked >= 2*every {
+	if now-p.asked >= patience {
 		return dead
 	}
 	return alive
@@ -64,7 +64,10 @@ func (c *outbound) beat(now, late int64) int64 {
 		every = int64(cfg.Heartbeat)
 	}
 	v := vitals{heard: c.sock.heard.Load(), sent: c.sock.sent.Load(), completed: o.completed}
-	what := c.watch.look(now, late, every, v)
+	if now-v.heard >= int64(cfg.Heartbeat) {
+		o.restLocked()
+	}
+	what := c.watch.look(now, late, every, max(2*every, int64(cfg.DeadAfter)-every), v)
 	if what == ask && !o.closed {
 		c.watch.asked = now
 		o.addLocked(header{typ: framePing}, &Payload{})

@@ -71,7 +71,7 @@ func TestHeartbeatKeepsIdleLinksAlive(t *testing.T) {
 	clock := newFakeClock()
 	c := newTestCluster(t, withTLS)
 	a := c.config("a")
-	a.Clock = clock
+	a.Clock, a.DeadAfter = clock, 0
 	na, nb, l := c.pair(a, c.config("b"))
 	l.Watch(true)
 	start := clock.Now()
@@ -96,7 +96,7 @@ func TestSilentNodeIsDead(t *testing.T) {
 	clock := newFakeClock()
 	c := newTestCluster(t, plain)
 	a := c.config("a")
-	a.Clock = clock
+	a.Clock, a.DeadAfter = clock, 0
 	n := c.node(a)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -183,7 +183,7 @@ func TestPulse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var p pulse
 			for i, s := range steps {
-				got := p.look(s.now, s.late, 100, s.v)
+				got := p.look(s.now, s.late, 100, 200, s.v)
 				if got != s.want {
 					t.Fatalf("step %d: %d, not %d (%+v)", i, got, s.want, p)
 				}

@@ -114,8 +114,12 @@ func (c *inbound) reply(id uint32, status uint8, p *Payload, soon bool) error {
 // beat ends the connection when the other node gives no sign of life or takes
 // nothing of what is sent to it.
 func (c *inbound) beat(now, late int64) {
+	heard := c.sock.heard.Load()
 	c.out.mu.Lock()
 	sending := c.out.sending
+	if now-heard >= int64(c.network.cfg.Heartbeat) {
+		c.out.restLocked()
+	}
 	c.out.mu.Unlock()
 	if sent := c.sock.sent.Load(); !sending || sent != c.sent {
 		c.sent, c.progress = sent, now
@@ -125,7 +129,7 @@ func (c *inbound) beat(now, late int64) {
 	switch {
 	case now-c.progress >= limit:
 		c.end(errSlow)
-	case now-c.sock.heard.Load()-late >= limit && !sending:
+	case now-heard-late >= limit && !sending:
 		c.end(errIdle)
 	}
 }

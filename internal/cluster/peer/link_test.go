@@ -103,7 +103,7 @@ func TestPipelines(t *testing.T) {
 		c := newTestCluster(t, s)
 		a := c.config("a")
 		a.MaxOutstanding = 1 << 17
-		_, _, l := c.pair(a, c.config("b"))
+		na, _, l := c.pair(a, c.config("b"))
 		const goroutines, each = 50, 2000
 		sinks := make([]*collector, goroutines)
 		var wg sync.WaitGroup
@@ -112,7 +112,7 @@ func TestPipelines(t *testing.T) {
 			wg.Go(func() {
 				for i := range uint64(each) {
 					if err := l.Submit(kindEcho, Payload{Body: fmt.Appendf(nil, "%d/%d", g, i)}, sinks[g], i); err != nil {
-						t.Errorf("submit: %v", err)
+						t.Errorf("submit: %v (failures %v)", err, na.Stats().Failures)
 						return
 					}
 				}
@@ -133,10 +133,7 @@ func TestPipelines(t *testing.T) {
 func TestLargeFrames(t *testing.T) {
 	both(t, func(t *testing.T, s secured) {
 		c := newTestCluster(t, s)
-		a := c.config("a")
-		// The session computes for longer than a heartbeat allows, under -race.
-		a.Heartbeat, a.IdleHeartbeat, a.IdleTimeout = patience, patience, 3*patience
-		_, _, l := c.pair(a, c.config("b"))
+		_, _, l := c.pair(c.config("a"), c.config("b"))
 		for _, kib := range []int{1, 16, 31, 32, 33, 64, 1024, 5000, 20000} {
 			r, err := l.Call(context.Background(), kindBig, Payload{Body: []byte{byte(kib), byte(kib >> 8)}})
 			check(t, err)

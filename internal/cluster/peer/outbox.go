@@ -13,7 +13,9 @@ const (
 	// inlineRounds is how often one caller sends what others have added meanwhile.
 	inlineRounds = 2
 	// keepBytes is the largest buffer that is kept for the next batch.
-	keepBytes = 256 << 10
+	keepBytes = 128 << 10
+	// restBytes is the largest that a connection at rest keeps.
+	restBytes = 4 << 10
 )
 
 // batch is frames that leave together: bytes, and attachments between them.
@@ -238,6 +240,21 @@ func (o *outbox) returnLocked(b batch) {
 	b.reset()
 	o.spare = b
 	o.room.Broadcast()
+}
+
+// restLocked gives up large buffers of a connection that is at rest: there may be
+// thousands.
+//
+// REQUIRES: o.mu held.
+func (o *outbox) restLocked() {
+	if o.sending || o.gathering.frames > 0 {
+		return
+	}
+	for _, b := range []*batch{&o.gathering, &o.spare} {
+		if cap(b.buf) > restBytes {
+			b.buf = nil
+		}
+	}
 }
 
 // run sends when sending means waiting, until close.
