@@ -232,23 +232,26 @@ var clusterSettings = []setting[Config]{
 		at:   func(c *Config) value { return textOf(&c.Cluster.Etcd.Peer) },
 	},
 	{
-		path: "cluster.rebalance.moves",
-		doc:  "Partitions that move from or to one node at once.",
-		at:   func(c *Config) value { return intOf(&c.Cluster.Rebalance.Moves, 1, 1024) },
+		path:  "cluster.rebalance.moves",
+		scope: ScopeCluster,
+		doc:   "Partitions that move from or to one node at once.",
+		at:    func(c *Config) value { return intOf(&c.Cluster.Rebalance.Moves, 1, 1024) },
 	},
 	{
-		path: "cluster.rebalance.bytes_per_second",
-		doc:  "How fast a node copies partitions to others.",
-		zero: "0: as fast as it can.",
+		path:  "cluster.rebalance.bytes_per_second",
+		scope: ScopeCluster,
+		doc:   "How fast a node copies partitions to others.",
+		zero:  "0: as fast as it can.",
 		at: func(c *Config) value {
 			return bytesOf(&c.Cluster.Rebalance.BytesPerSecond, 1<<20, math.MaxInt64, true)
 		},
 	},
 	{
-		path: "cluster.rebalance.delay",
-		doc:  "How long the partitions of a dead node wait for it to come back.",
-		zero: "0: not at all.",
-		at:   func(c *Config) value { return durationOf(&c.Cluster.Rebalance.Delay) },
+		path:  "cluster.rebalance.delay",
+		scope: ScopeCluster,
+		doc:   "How long the partitions of a dead node wait for it to come back.",
+		zero:  "0: not at all.",
+		at:    func(c *Config) value { return durationOf(&c.Cluster.Rebalance.Delay) },
 	},
 }
 
