@@ -30,12 +30,15 @@ type Command struct {
 	full   string // "config|get" for a subcommand, Name otherwise
 	parent *Command
 
+	keys      keyPlaces   // for the route of a request
 	plain     bool        // neither subcommands nor protected: may take the short path
 	quick     bool        // done in about a microsecond: not timed by itself
 	long      longRequest // for Slow commands of which only some requests take long
 	protected bool        // subject to enable-debug-command
 	pushes    bool        // answers by messages
 	flushes   bool        // empties databases: clients that track are told
+	watches   bool        // WATCH
+	personal  bool        // concerns the connection: no other node can execute it
 	apart     bool        // long, and not one look at the keyspace anyway: transactions may run meanwhile
 	staged    int         // index of the argument that may be received into engine memory
 }
@@ -89,6 +92,10 @@ func longScan(_ *Executor, _ *Session, args [][]byte) bool {
 // it is.
 var stagedArgument = map[string]int{"set": 2, "setnx": 2, "getset": 2, "setex": 3, "psetex": 3}
 
+// impersonal are the commands of the group «connection» that may as well be
+// executed by another node.
+var impersonal = map[string]bool{"ping": true, "echo": true, "select": true}
+
 // prepare fills what follows from the row.
 func (c *Command) prepare(id int, parent *Command) {
 	c.id, c.parent, c.full = id, parent, c.Name
@@ -101,7 +108,10 @@ func (c *Command) prepare(id int, parent *Command) {
 	c.pushes = c.Flags&PubSub != 0 && strings.HasSuffix(c.full, "subscribe")
 	c.flushes = c.full == "flushdb" || c.full == "flushall"
 	c.apart = c.Flags&(Slow|ReadOnly) == Slow|ReadOnly && len(c.Keys) == 0
+	c.watches = c.full == "watch"
+	c.personal = c.pushes || c.Group == "connection" && !impersonal[c.full]
 	c.protected = c.full == "debug"
+	c.keys = c.findKeys()
 	c.plain = len(c.Sub) == 0 && !c.protected
 }
 

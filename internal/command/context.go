@@ -36,6 +36,10 @@ const (
 	// wait or take long. Hand the connection to a goroutine, set
 	// Session.MayBlock and execute the same request again.
 	Park
+	// Hold: nothing was executed and nothing written, since replies of other
+	// nodes have to come first. Execute the same request again, on the event
+	// loop, when [Session.Holding] reports false.
+	Hold
 	// Close the connection once what was written has been sent.
 	Close
 )

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/hashing"
 	"github.com/larder-cache/larder/internal/resp"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -93,8 +94,11 @@ type Executor struct {
 	blocked  atomic.Int64
 
 	isolation   isolation
-	watchers    atomic.Int64 // clients with a WATCH
-	watchedKeys atomic.Int64 // by all of them
+	routes      routeTable
+	forwarding  forwarding
+	membership  atomic.Pointer[Membership] // nil: nothing is known of other nodes
+	watchers    atomic.Int64               // clients with a WATCH
+	watchedKeys atomic.Int64               // by all of them
 
 	startupBytes uint64                 // in use by the engine at the start
 	replication  atomic.Pointer[string] // id shown by INFO replication
@@ -144,7 +148,7 @@ func (x *Executor) Table() *Table { return x.table }
 // Begin starts a batch of requests of one client: it takes the time that all
 // of them have in common.
 func (x *Executor) Begin(s *Session) {
-	x.isolation.enter(s)
+	x.enter(s)
 	now := x.clock.monotonic()
 	s.ctx.Now = x.clock.millis(now)
 	s.local.begin(now)
@@ -159,6 +163,9 @@ func (x *Executor) End(s *Session) {
 	}
 	x.isolation.leave(s, s.ctx.Now)
 	s.ctx.Args = nil
+	if len(s.flights.dirty) > 0 {
+		s.flights.flush()
+	}
 }
 
 // Execute runs one request and appends its reply to s.Out. args has at least
@@ -182,14 +189,14 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 		s.reply = replySkip
 	}
 	out := x.guarded(s, cmd, args)
-	if out == Park {
+	if out == Park || out == Hold {
 		if s.reply == replySkip {
 			s.reply = replySkipNext
 		}
-		if s.gates&gateMulti != 0 {
+		if out == Park && s.gates&gateMulti != 0 {
 			s.tx.parked, _ = resolve(cmd, args)
 		}
-		return Park
+		return out
 	}
 	x.dropStage(s)
 	if s.reply != replyOn && !s.ctx.pushed() {
@@ -278,6 +285,11 @@ func (x *Executor) parks(s *Session, cmd *Command, args [][]byte) bool {
 // run executes a command that nothing speaks against. With timed its own
 // duration is measured; otherwise it shares that of its batch.
 func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+	if s.routes != nil && cmd.keys.form != noKeys && !s.tx.running {
+		if out, done := x.route(s, cmd, args); done {
+			return out
+		}
+	}
 	if cmd.Flags&(Slow|DenyOOM) != 0 && !s.tx.running {
 		if x.parks(s, cmd, args) {
 			return Park
@@ -334,6 +346,14 @@ func (x *Executor) answered(s *Session, c *Context, mark resp.Mark) bool {
 	}
 	err := x.load(s, &c.reads)
 	c.outcome, c.failed = Continue, ""
+	if s.routes != nil && !s.tx.running {
+		// The partition may have gone meanwhile, and what was loaded with it.
+		if out, done := x.route(s, c.Cmd, c.Args); done {
+			c.reads.Reset()
+			c.outcome = out
+			return false
+		}
+	}
 	if err == nil {
 		c.Now = x.clock.millis(x.clock.monotonic())
 		c.Cmd.Run(c)
@@ -353,7 +373,7 @@ func (x *Executor) load(s *Session, reads *cache.Reads) error {
 		s.local.wait(x.clock.monotonic() - begun)
 		x.blocked.Add(-1)
 		s.shared.blocked.Store(false)
-		x.isolation.enter(s)
+		x.enter(s)
 	}(x.clock.monotonic())
 	return x.cache.Load(lifetime{s.wait.done}, reads)
 }
@@ -387,6 +407,9 @@ func (x *Executor) Stage(s *Session, before [][]byte, n int) *memory.Staged {
 		return nil
 	}
 	cmd := x.table.Find(before[0])
+	if r := x.Routes(); r != nil && !r.IsHere(hashing.PartitionOf(before[1])) {
+		return nil // it is going to be forwarded
+	}
 	if cmd == nil || cmd.staged == 0 || cmd.staged != len(before) || x.cache.Reserve(n) != nil {
 		return nil
 	}

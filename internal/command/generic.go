@@ -231,6 +231,10 @@ func runFlushall(c *Context) {
 }
 
 func runSwapdb(c *Context) {
+	if c.Session.routes != nil {
+		c.Error("ERR SWAPDB is not allowed in cluster mode")
+		return
+	}
 	var number [2]int64
 	for i, which := range [2]string{"first", "second"} {
 		n, ok := parseInt(c.Args[i+1])

@@ -132,7 +132,7 @@ func (i *isolation) claim(x *Executor, s *Session) bool {
 func (i *isolation) settled(x *Executor) bool {
 	if !i.raised.Load() {
 		i.raised.Store(true)
-		i.unseen = x.sessions.all()
+		i.unseen = x.sessions.everything()
 		i.last = time.Now()
 		time.AfterFunc(lowerAfter, i.lower)
 	}
@@ -175,7 +175,7 @@ func (i *isolation) lower() {
 // REQUIRES: s.MayBlock.
 func (x *Executor) runApart(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
 	x.isolation.leave(s, s.ctx.Now)
-	defer x.isolation.enter(s)
+	defer x.enter(s)
 	s.apart = true
 	defer func() { s.apart = false }()
 	return x.run(s, cmd, args, timed)

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// peer is a connection to a real Redis that the test has started.
-type peer struct {
+// rival is a connection to a real Redis that the test has started.
+type rival struct {
 	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
 }
 
 // startPeer starts the redis-server of the machine, on a Unix socket.
-func startPeer(t testing.TB) *peer {
+func startPeer(t testing.TB) *rival {
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("redis-server is not installed; make test installs it, or: apt-get install redis-server")
@@ -49,14 +49,14 @@ func startPeer(t testing.TB) *peer {
 		go io.Copy(io.Discard, out)
 		conn.SetDeadline(time.Now().Add(time.Minute))
 		t.Cleanup(func() { conn.Close() })
-		return &peer{t: t, conn: conn, in: bufio.NewReader(conn)}
+		return &rival{t: t, conn: conn, in: bufio.NewReader(conn)}
 	}
 	t.Fatalf("redis-server does not start: %v", log.Err())
 	return nil
 }
 
 // do runs one request and returns the raw reply.
-func (p *peer) do(words ...string) string {
+func (p *rival) do(words ...string) string {
 	request := fmt.Appendf(nil, "*%d\r\n", len(words))
 	for _, w := range words {
 		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(w), w)
@@ -68,7 +68,7 @@ func (p *peer) do(words ...string) string {
 }
 
 // reply appends one reply to raw.
-func (p *peer) reply(raw []byte) []byte {
+func (p *rival) reply(raw []byte) []byte {
 	line, err := p.in.ReadBytes('\n')
 	if err != nil {
 		p.t.Fatal(err)

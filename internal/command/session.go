@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/resp"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -45,6 +46,17 @@ type Session struct {
 	// MayBlock tells that the goroutine at work may wait: the connection has
 	// left its event loop. See [Park].
 	MayBlock bool
+	// Redirects tells that the client knows the protocol of Redis Cluster: it is
+	// told where else a key is served rather than served from there. To be set
+	// before the first request.
+	Redirects bool
+
+	// routes is the table that the batch at work has begun with, nil when the
+	// node is alone.
+	routes   *cluster.Routes
+	flights  flights
+	origin   origin
+	incoming remoteRequest // of an internal session: what it executes
 
 	ctx   Context
 	local localStats

@@ -254,6 +254,20 @@ func (t *tracker) flushed() {
 	t.items = 0
 }
 
+// invalidateIf tells those who have read keys that these may have changed.
+func (t *tracker) invalidateIf(gone func(key []byte) bool) {
+	if t.active.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key := range t.keys {
+		if k := []byte(key); gone(k) {
+			t.invalidateLocked(k)
+		}
+	}
+}
+
 // REQUIRES: t.mu held.
 func (t *tracker) invalidateLocked(key []byte) {
 	clients := t.keys[string(key)]

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
 )
 
 // transaction is what a session has between MULTI and EXEC, and what it
@@ -25,6 +27,13 @@ type transaction struct {
 	running bool     // EXEC is at work
 	parked  *Command // of the last request, if that asked to be parked
 	watched []watchedKey
+
+	// In a cluster:
+	slot     int           // of all its keys and of those watched, plus one; zero: there are none
+	epoch    cluster.Epoch // of the slot's ownership when the keys were watched
+	moved    bool          // the partition has moved since the first was watched
+	personal bool          // a command in queue is about the connection
+	selects  bool          // a command in queue is SELECT
 }
 
 // queued is a request that waits for EXEC, its words in memory of its own.
@@ -85,6 +94,11 @@ func (x *Executor) enqueue(s *Session, cmd *Command, args [][]byte) Outcome {
 	if x.cache.Reserve(0) != nil {
 		return x.refuse(s, cmd, args, errOOM)
 	}
+	if s.routes != nil && cmd.keys.form != noKeys {
+		if text := s.joinQueued(cmd, args); text != "" {
+			return x.refuse(s, cmd, args, text)
+		}
+	}
 	tx := &s.tx
 	if !tx.broken {
 		n := 0
@@ -99,7 +113,7 @@ func (x *Executor) enqueue(s *Session, cmd *Command, args [][]byte) Outcome {
 			return Close
 		}
 		tx.queue = append(tx.queue, queued{cmd, copyWords(args, n)})
-		tx.flags |= cmd.Flags
+		tx.note(cmd)
 		s.shared.queued.Store(int32(len(tx.queue)))
 		s.shared.queuedBytes.Store(int64(tx.bytes))
 	}
@@ -165,6 +179,11 @@ func (x *Executor) exec(s *Session, cmd *Command, args [][]byte) Outcome {
 		x.feedExec(s, cmd, args)
 		return out
 	}
+	if s.routes != nil && tx.slot != 0 {
+		if out, done := x.execAway(s, cmd, args); done {
+			return out
+		}
+	}
 	if tx.flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
 		return x.refuse(s, cmd, args, errOOM)
 	}
@@ -180,10 +199,14 @@ func (x *Executor) exec(s *Session, cmd *Command, args [][]byte) Outcome {
 	// A transaction cannot be in two minds about the time: it is that of its
 	// beginning.
 	waiting := x.clock.monotonic()
-	if !x.isolation.exclude(x, s) {
+	if !x.exclude(s) {
 		return Park
 	}
-	defer x.isolation.readmit(s)
+	if s.routes != nil && tx.slot != 0 && !s.isHere(tx.keySlot()) {
+		x.readmit(s) // the partition has gone while nobody was inside
+		return x.exec(s, cmd, args)
+	}
+	defer x.readmit(s)
 	now := x.clock.monotonic()
 	s.local.wait(now - waiting)
 	s.ctx.Now += int64((now - begun) / time.Millisecond)

@@ -86,7 +86,7 @@ func (s *Session) block(x *Executor, ready <-chan struct{}, d time.Duration, unb
 	x.blocked.Add(1)
 	if !s.tx.running {
 		x.isolation.leave(s, s.ctx.Now)
-		defer x.isolation.enter(s)
+		defer x.enter(s)
 	}
 	defer func() {
 		s.shared.blocked.Store(false)

@@ -22,6 +22,10 @@ func runWatch(c *Context) {
 		c.Error("ERR WATCH inside MULTI is not allowed")
 		return
 	}
+	if s.routes != nil && !s.tx.fitsWatch(c.Cmd.slotOf(c.Args)) {
+		c.Error(errCrossSlot)
+		return
+	}
 	var added []watchedKey
 	for _, key := range c.Args[1:] {
 		if !watches(s.tx.watched, s.DB, key) && !watches(added, s.DB, key) {
@@ -31,12 +35,21 @@ func runWatch(c *Context) {
 	if c.reads.Missed() {
 		return // once more with what the source has
 	}
+	if s.routes != nil {
+		slot := c.Cmd.slotOf(c.Args)
+		s.tx.watchesNow(slot, s.epochOf(slot))
+	}
+	x.adoptWatched(s, added)
+	c.Out.OK()
+}
+
+// adoptWatched adds to what a client watches.
+func (x *Executor) adoptWatched(s *Session, added []watchedKey) {
 	if len(s.tx.watched) == 0 && len(added) > 0 {
 		x.watchers.Add(1)
 	}
 	x.watchedKeys.Add(int64(len(added)))
 	s.tx.watched = append(s.tx.watched, added...)
-	c.Out.OK()
 }
 
 func watches(list []watchedKey, db int, key []byte) bool {
@@ -68,8 +81,13 @@ func version(e memory.Entry, found bool) uint64 {
 	return e.Version()
 }
 
-// unchanged reports whether all watched keys are as they were.
+// unchanged reports whether all watched keys are as they were, and where they
+// were.
 func (c *Context) unchanged() bool {
+	if tx := &c.Session.tx; c.Session.routes != nil && len(tx.watched) > 0 &&
+		(tx.moved || tx.epoch != c.Session.epochOf(tx.keySlot())) {
+		return false
+	}
 	for _, w := range c.Session.tx.watched {
 		if c.versionOf(w.db, w.key, false) != w.version {
 			return false
@@ -80,6 +98,9 @@ func (c *Context) unchanged() bool {
 
 func runUnwatch(c *Context) {
 	c.Exec.unwatch(c.Session)
+	if tx := &c.Session.tx; c.gates&gateMulti == 0 {
+		tx.slot, tx.moved = 0, false
+	}
 	c.Out.OK()
 }
 

@@ -1,12 +1,14 @@
 package resp
 
+import "math"
+
 // Chunks appends to list what is to be sent next, in order: runs of Buf and
 // attachments, at most limit of them, and nothing behind an open hole. The
 // slices are valid until the next change of the writer. Nothing is appended when
 // there is nothing that can be sent.
 func (w *Writer) Chunks(list [][]byte, limit int) [][]byte {
 	from, skip := w.sent, w.sentRef
-	full := len(list) + limit
+	full := len(list) + min(limit, math.MaxInt-len(list))
 	if w.sentFront < len(w.front) && len(list) < full {
 		list = append(list, w.front[w.sentFront:])
 	}
@@ -143,6 +145,16 @@ func (w *Writer) Compact(buf []byte) (former []byte) {
 	}
 	w.sent = 0
 	return former
+}
+
+// Detach returns the attachments and forgets them without releasing them: the
+// caller sees to it that their data is sent, at their places in Buf. The slice
+// is valid until the next attachment. There must be no open hole, and nothing
+// may have been sent.
+func (w *Writer) Detach() []Attachment {
+	list := w.Attachments
+	w.Attachments, w.forgotten, w.attached = w.whole, 0, 0
+	return list
 }
 
 // drop releases the attachment with that index.

@@ -112,12 +112,14 @@ func (w *Writer) advance(from int) (n int) {
 	return n
 }
 
-// Furnish gives the writer memory to gather the replies of holes in, unless it
-// has some. [Writer.Vacate] takes it back.
-func (w *Writer) Furnish(room []byte) {
-	if cap(w.front) == 0 {
-		w.front = room[:0]
+// Furnish gives the writer memory to gather the replies of holes in. It reports
+// false when the writer has some. [Writer.Vacate] takes it back.
+func (w *Writer) Furnish(room []byte) bool {
+	if cap(w.front) > 0 {
+		return false
 	}
+	w.front = room[:0]
+	return true
 }
 
 // Vacate returns the memory that the replies of holes were gathered in, nil

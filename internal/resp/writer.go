@@ -159,6 +159,13 @@ func (w *Writer) BulkRef(data []byte, release func()) {
 	w.Buf = append(w.Buf, '\r', '\n')
 }
 
+// RawRef appends bytes that are RESP already without copying them. The writer
+// owns data until it calls release, which happens exactly once.
+func (w *Writer) RawRef(data []byte, release func()) {
+	w.attach(Attachment{At: len(w.Buf), Data: data, Release: release})
+	w.attached += len(data)
+}
+
 // Null writes the absence of a value.
 func (w *Writer) Null() {
 	if w.Version == RESP3 {

@@ -117,15 +117,15 @@ func (a *acceptor) welcome(sock int, from unix.Sockaddr) {
 	l.send(note{noteAdopt, c})
 }
 
-func (a *acceptor) peer(sock int, from unix.Sockaddr) peer {
+func (a *acceptor) peer(sock int, from unix.Sockaddr) ends {
 	if a.path != "" {
-		return peer{path: a.path}
+		return ends{path: a.path}
 	}
 	to, err := unix.Getsockname(sock)
 	if err != nil {
 		to = nil
 	}
-	return peer{from: addrPort(from), to: addrPort(to)}
+	return ends{from: addrPort(from), to: addrPort(to)}
 }
 
 func addrPort(sa unix.Sockaddr) netip.AddrPort {

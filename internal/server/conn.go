@@ -37,12 +37,15 @@ type conn struct {
 	session *command.Session
 	parser  *resp.Parser
 	counts  *counters
-	peer    peer
+	peer    ends
 
 	in     []byte // input not executed yet, in memory of its own
 	intake intake // the large argument being received
 	parked int    // bytes of the request that has asked to be parked
-	ready  bool   // a whole request may be at the start of in
+	// heldBytes are those of the request at the start of in when it has been
+	// parsed already, and was held.
+	heldBytes int
+	ready     bool // a whole request may be at the start of in
 
 	limits  *command.Limits // those the parser was given
 	trusted bool            // the parser has the limits of an authenticated client
@@ -85,7 +88,7 @@ type line interface {
 	fd() int
 }
 
-func (c *conn) init(srv *Server, l line, counts *counters, p peer) {
+func (c *conn) init(srv *Server, l line, counts *counters, p ends) {
 	c.srv, c.line, c.counts, c.peer = srv, l, counts, p
 	c.parser = resp.NewParser(resp.Unauthenticated)
 	c.session = srv.exec.NewSession(c)
@@ -111,6 +114,7 @@ const (
 	starved             // the next request has not arrived whole
 	spent               // the turn's share of work is used up
 	choked              // the client has to read first
+	held                // replies of other nodes have to come first
 	parks               // the next request may wait
 	ended               // the connection is to be closed
 )
@@ -123,10 +127,15 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 		c.learnLimits()
 	}
 	exec.Begin(c.session)
+	if c.session.IsBehind() {
+		exec.End(c.session)
+		c.session.HoldAll()
+		return 0, held
+	}
 	ahead := lookahead{exec: c.srv.keys}
 	for range share {
 		ahead.look(c.session, buf, used)
-		args, n, err := c.parser.Next(buf[used:])
+		args, n, err := c.next(buf[used:])
 		if err != nil {
 			why = c.refuse(err)
 			exec.End(c.session)
@@ -137,7 +146,13 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 			continue
 		}
 		switch exec.Execute(c.session, args) {
+		case command.Hold:
+			return used, c.hold(n)
 		case command.Park:
+			if c.session.InFlight() > 0 {
+				c.session.HoldAll()
+				return used, c.hold(n)
+			}
 			if c.mayPark() {
 				c.parked = n
 				exec.End(c.session)
@@ -162,6 +177,24 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 	}
 	exec.End(c.session)
 	return used, spent
+}
+
+// next returns the first request in buf: the one that was held before, or else
+// one that has to be parsed.
+func (c *conn) next(buf []byte) (args [][]byte, n int, err error) {
+	if n = c.heldBytes; n > 0 {
+		c.heldBytes = 0
+		return c.parser.Moved(buf[:n]), n, nil
+	}
+	return c.parser.Next(buf)
+}
+
+// hold ends a batch whose next request, of n bytes, has been parsed but has to
+// wait for replies of other nodes.
+func (c *conn) hold(n int) stop {
+	c.heldBytes = n
+	c.srv.exec.End(c.session)
+	return held
 }
 
 // between does what is due between two requests. It returns running to go on.
@@ -214,7 +247,7 @@ func (c *conn) mayPark() bool {
 // keep stores input that has not been executed. When it ends in the middle of
 // a large argument that argument gets a place of its own.
 func (c *conn) keep(rest []byte, why stop) {
-	c.ready = why == spent || why == choked
+	c.ready = why == spent || why == choked || why == held
 	if why == ended {
 		c.in = nil
 		return
@@ -316,9 +349,13 @@ func (c *conn) cut(reason CloseReason) {
 	}
 }
 
+// mayGoOn tells whether a request that has arrived may be executed: the client
+// has read enough, and no reply of another node has to come first.
+func (c *conn) mayGoOn() bool { return c.line.attached() < maxAttached && !c.session.Holding() }
+
 // idle tells whether nothing of the client is under way.
 func (c *conn) idle() bool {
-	return len(c.in) == 0 && !c.intake.active() && c.line.pending() == 0 && !c.mail.waiting.Load()
+	return len(c.in) == 0 && !c.intake.active() && c.session.InFlight() == 0 && c.line.pending() == 0 && !c.mail.waiting.Load()
 }
 
 // release gives back everything. The connection is of no use afterwards.

@@ -27,8 +27,31 @@ type Executor interface {
 	Limits() *command.Limits
 }
 
+// Forwarder is an [Executor] that has other nodes execute requests whose replies
+// come later. See [command.Executor] for what each method does.
+type Forwarder interface {
+	// Arrived takes a reply, or the error that came instead.
+	Arrived(s *command.Session, tag uint64, data []byte, release func(), err error)
+	// Repair tries again what has failed and may be tried again, and waits.
+	Repair(s *command.Session)
+	// GiveUp answers what has failed with errors.
+	GiveUp(s *command.Session)
+}
+
 // Commands makes an [Executor] of the command package's.
-type Commands struct{ *command.Executor }
+type Commands struct {
+	*command.Executor
+	// Redirects tells that the clients speak the protocol of Redis Cluster; see
+	// [command.Session]. Default: they do not.
+	Redirects bool
+}
+
+// NewSession implements [Executor].
+func (c Commands) NewSession(link command.Link) *command.Session {
+	s := c.Executor.NewSession(link)
+	s.Redirects = c.Redirects
+	return s
+}
 
 // Receive implements [Executor].
 func (c Commands) Receive(s *command.Session, before [][]byte, n int) []byte {

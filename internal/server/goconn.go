@@ -64,6 +64,7 @@ func newGoConn(b *goroutines, nc net.Conn) *goConn {
 	c.backlog.init(c)
 	c.init(b.srv, c, &b.counts, peerOf(nc))
 	c.session.MayBlock = true
+	c.session.AnswerTo(nil, 0, int(c.session.ID))
 	c.heard = b.srv.now()
 	setKeepAlive(nc, c.limits.KeepAlive)
 	return c
@@ -124,7 +125,7 @@ func (c *goConn) send() error {
 // sendOn is what send has the runtime do with the descriptor. It is always
 // done: waiting is the backlog's.
 func (c *goConn) sendOn(fd uintptr) bool {
-	for out := &c.session.Out; out.Size() > 0 && c.sent == nil; {
+	for out := &c.session.Out; out.Ready() && c.sent == nil; {
 		var n int
 		c.counts.writes.Add(1)
 		n, c.sent = writeOnce(fd, out.Chunks(c.chunk[:0], 1)[0])

@@ -127,9 +127,9 @@ func (b *goroutines) wait()              { b.serving.Wait() }
 func (b *goroutines) stats() []LoopStats { return []LoopStats{b.counts.snapshot()} }
 
 // peerOf returns the addresses of a connection.
-func peerOf(nc net.Conn) peer {
+func peerOf(nc net.Conn) ends {
 	if _, ok := nc.(*net.UnixConn); ok {
-		return peer{path: nc.LocalAddr().String()}
+		return ends{path: nc.LocalAddr().String()}
 	}
 	port := func(a net.Addr) netip.AddrPort {
 		t, ok := a.(*net.TCPAddr)
@@ -139,7 +139,7 @@ func peerOf(nc net.Conn) peer {
 		p := t.AddrPort()
 		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 	}
-	return peer{from: port(nc.RemoteAddr()), to: port(nc.LocalAddr())}
+	return ends{from: port(nc.RemoteAddr()), to: port(nc.LocalAddr())}
 }
 
 // setKeepAlive has dead peers found; see setTCPOptions. Go sets TCP_NODELAY.

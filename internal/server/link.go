@@ -54,16 +54,16 @@ func (c *conn) Buffers() (query, queryFree, output int) {
 // FD implements [command.Link].
 func (c *conn) FD() int { return c.line.fd() }
 
-// peer has the addresses of both ends, of a Unix socket its path.
-type peer struct {
+// ends has the addresses of both ends, of a Unix socket its path.
+type ends struct {
 	from, to netip.AddrPort
 	path     string
 }
 
-func (p *peer) remote() string { return p.text(p.from) }
-func (p *peer) local() string  { return p.text(p.to) }
+func (p *ends) remote() string { return p.text(p.from) }
+func (p *ends) local() string  { return p.text(p.to) }
 
-func (p *peer) text(a netip.AddrPort) string {
+func (p *ends) text(a netip.AddrPort) string {
 	if p.path != "" {
 		return p.path + ":0"
 	}

@@ -35,6 +35,10 @@ type loop struct {
 	ticks   uint32      // since the start
 	turns   int         // since it has slept or yielded
 	sweep   int         // slot to look at next
+	lane    int         // number of the loop: what is forwarded for its clients goes by that lane
+	replies replies     // of other nodes
+	touched []*loopConn // connections that have got some of them
+	rooms   [][]byte    // memory to gather such replies in
 	slow    []*loopConn // connections with output pending
 	hung    []*loopConn // connections that were away when their client left
 	drained bool        // stop accepting, close what is idle
@@ -57,12 +61,13 @@ type note struct {
 type noteKind uint8
 
 const (
-	noteAdopt  noteKind = iota // take over a new connection
-	noteMail                   // a connection has mail
-	noteReturn                 // a parked connection comes back
-	noteTick                   // tickEvery has passed
-	noteDrain                  // stop when idle
-	noteCut                    // stop at once
+	noteAdopt   noteKind = iota // take over a new connection
+	noteMail                    // a connection has mail
+	noteReturn                  // a parked connection comes back
+	noteTick                    // tickEvery has passed
+	noteDrain                   // stop when idle
+	noteCut                     // stop at once
+	noteReplies                 // replies of other nodes have arrived
 )
 
 // Bounds of the turns of a loop, beside those that all connections have.
@@ -88,7 +93,9 @@ func newLoop(srv *Server, all *loops) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loop{srv: srv, all: all, poll: p, in: make([]byte, turnBytes)}, nil
+	l := &loop{srv: srv, all: all, poll: p, in: make([]byte, turnBytes)}
+	l.replies.l = l
+	return l, nil
 }
 
 // run is the loop. It returns when it has been drained and has no connection.
@@ -145,7 +152,7 @@ func (l *loop) next() []unix.EpollEvent {
 func (l *loop) end() bool {
 	l.post.Lock()
 	defer l.post.Unlock()
-	if len(l.post.notes) > 0 {
+	if len(l.post.notes) > 0 || !l.replies.close() {
 		return false
 	}
 	l.poll.close()
@@ -180,7 +187,7 @@ func (l *loop) handle(e unix.EpollEvent) {
 		c.wrote = 0
 		l.settle(c)
 	}
-	if e.Events&^unix.EPOLLOUT != 0 && !c.closed {
+	if e.Events&^unix.EPOLLOUT != 0 && !c.closed && !c.away {
 		l.serve(c)
 	}
 }
@@ -253,6 +260,8 @@ func (l *loop) read(n note) {
 		l.drain()
 	case noteCut:
 		l.cut()
+	case noteReplies:
+		l.takeReplies()
 	}
 }
 
@@ -271,6 +280,9 @@ func (l *loop) adopt(c *loopConn) {
 		l.finish(c)
 		return
 	}
+	if l.srv.away != nil {
+		c.session.AnswerTo(&l.replies, replyTag(c.slot, c.gen), l.lane)
+	}
 	c.attend()
 	l.settle(c)
 }
@@ -280,7 +292,7 @@ func (l *loop) adopt(c *loopConn) {
 func (l *loop) serve(c *loopConn) {
 	c.wrote = 0
 	waiting := c.ready
-	if c.end != open || waiting && c.attached() >= maxAttached {
+	if c.end != open || waiting && !c.mayGoOn() {
 		l.settle(c)
 		return
 	}
@@ -368,26 +380,26 @@ func (l *loop) lendOutput(c *loopConn) {
 // and the connection is closed when its time has come.
 func (l *loop) settle(c *loopConn) {
 	out := &c.session.Out
-	if !c.drop && out.Size() > 0 {
+	if !c.drop && out.Ready() {
 		c.flush()
 		c.active = l.ticks // to be told something counts as activity, as in Redis
 	}
 	c.judgeOutput()
-	if c.drop || c.end != open && out.Size() == 0 {
+	if c.drop || c.end != open && out.Size() == 0 && c.session.InFlight() == 0 {
 		l.finish(c)
 		return
 	}
 	if out.Size() == 0 {
 		if out.Buf != nil {
-			if l.out == nil && cap(out.Buf) <= keptOut {
-				l.out = out.Buf[:0]
+			former := out.Compact(nil)
+			if l.out == nil && cap(former) <= keptOut {
+				l.out = former[:0]
 			}
-			out.Buf = nil
 		}
 	} else {
 		l.keepOutput(c)
 	}
-	if c.ready && c.attached() < maxAttached || out.Size() > 0 && c.tired() {
+	if c.ready && c.mayGoOn() || out.Ready() && c.tired() {
 		l.later(c)
 	}
 	if l.drained && !c.queued && c.idle() {

@@ -16,6 +16,7 @@ type loopConn struct {
 	slot, gen int32  // where the loop has it; slot -1: not adopted yet
 	active    uint32 // tick of the last turn
 	queued    bool   // in loop.again
+	touched   bool   // in loop.touched
 	slow      bool   // in loop.slow
 	closed    bool   // gone from the loop
 	hungUp    bool   // the other side has closed or failed
@@ -84,7 +85,7 @@ func (c *loopConn) readFailed(errno syscall.Errno) {
 // flush implements [line].
 func (c *loopConn) flush() {
 	out := &c.session.Out
-	for out.Size() > 0 && !c.full.Load() && !c.drop && !c.tired() {
+	for out.Ready() && !c.full.Load() && !c.drop && !c.tired() {
 		n, errno := c.write()
 		switch errno {
 		case 0:

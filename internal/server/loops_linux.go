@@ -34,6 +34,7 @@ func newLoops(srv *Server) (backend, error) {
 			b.close()
 			return nil, err
 		}
+		l.lane = len(b.list)
 		b.list = append(b.list, l)
 	}
 	return b, nil

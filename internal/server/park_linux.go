@@ -13,14 +13,17 @@ import (
 // Who owns it: the loop until the go statement, the goroutine until it sends
 // noteReturn, the loop again. Meanwhile the loop touches only what loopConn
 // says; events are remembered.
-func (l *loop) park(c *loopConn) {
+func (l *loop) park(c *loopConn) { l.leave(c, c.work) }
+
+// leave hands a connection to a goroutine that does the given work.
+func (l *loop) leave(c *loopConn, work func()) {
 	l.counts.parks.Add(1)
 	c.flush()
 	if out := &c.session.Out; out.Size() == 0 {
-		if l.out == nil && cap(out.Buf) <= keptOut {
-			l.out = out.Buf[:0]
+		former := out.Compact(nil)
+		if l.out == nil && cap(former) <= keptOut {
+			l.out = former[:0]
 		}
-		out.Buf = nil
 	} else {
 		l.keepOutput(c)
 	}
@@ -29,7 +32,7 @@ func (l *loop) park(c *loopConn) {
 		l.leftWhileAway(c, false)
 	}
 	l.all.parked.Add(1)
-	go c.work()
+	go work()
 }
 
 // work executes the request that had to leave the loop and all that are

@@ -15,6 +15,7 @@ import (
 type Server struct {
 	cfg  Config
 	keys Prefetcher // exec, when it wants to know keys in advance
+	away Forwarder  // exec, when other nodes may answer
 	exec Executor
 	log  *slog.Logger
 
@@ -78,8 +79,9 @@ func New(cfg Config, exec Executor, log *slog.Logger) (*Server, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	keys, _ := exec.(Prefetcher)
+	away, _ := exec.(Forwarder)
 	return &Server{
-		cfg: cfg, exec: exec, keys: keys, log: log, started: time.Now(),
+		cfg: cfg, exec: exec, keys: keys, away: away, log: log, started: time.Now(),
 		stopping: make(chan struct{}), stopTick: make(chan struct{}), stopped: make(chan struct{}),
 	}, nil
 }

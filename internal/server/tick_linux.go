@@ -31,7 +31,7 @@ func (l *loop) inspect(c *loopConn) {
 		c.measureInput()
 	}
 	limit := l.srv.exec.Limits().IdleTimeout
-	if limit > 0 && uint32(limit/tickEvery) < still && c.session.Class() != command.ClassPubSub {
+	if limit > 0 && uint32(limit/tickEvery) < still && c.session.InFlight() == 0 && c.session.Class() != command.ClassPubSub {
 		c.cut(ClosedIdle)
 		l.settle(c)
 	}
