@@ -214,15 +214,23 @@ func (m *Member) id() uint64 { return uint64(m.server.Server.MemberID()) }
 // watchOver ends the member when etcd ended by itself: removed, or failed.
 func (m *Member) watchOver() {
 	defer m.settled.Done()
-	defer close(m.done)
+	failed := false
 	select {
 	case <-m.stopping:
 	case <-m.server.Server.StopNotify():
 		m.err = ErrRemoved
 	case <-m.journal.failed:
+		failed = true
 		m.err = fmt.Errorf("%w: %s", ErrFailed, m.journal.fatal)
 	}
 	m.conn.close()
+	close(m.done)
+	if failed {
+		// What is left of it may still lead, although it applies nothing: leases
+		// would not be renewed. An error means that it does not lead, or that
+		// nobody is there to take over.
+		_ = m.server.Server.TryTransferLeadershipOnShutdown()
+	}
 }
 
 // Store reads and writes through this member, without a socket. Keys are taken
