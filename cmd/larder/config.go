@@ -13,14 +13,18 @@ import (
 func newConfigCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "config",
-		Short: "Explain, check and show the configuration",
-		Long: `Explain, check and show the configuration.
+		Short: "Explain, check, show and change the configuration",
+		Long: `Explain, check, show and change the configuration.
 
-To begin one:   larder config reference > larder.yaml
-To check it:    larder config check larder.yaml
-To use it:      larder serve --config larder.yaml`,
+To begin one:       larder config reference > larder.yaml
+To check it:        larder config check larder.yaml
+To use it:          larder serve --config larder.yaml
+Of a running node:  larder config get
+Of a cluster:       larder config set limits.clients=20000`,
 	})
-	c.AddCommand(newConfigReferenceCommand(), newConfigCheckCommand(), newConfigShowCommand())
+	c.AddCommand(newConfigReferenceCommand(), newConfigCheckCommand(), newConfigShowCommand(),
+		newConfigGetCommand(), newConfigSetCommand(), newConfigUnsetCommand(), newConfigEditCommand(),
+		newConfigHistoryCommand(), newConfigDiffCommand(), newConfigRollbackCommand())
 	return c
 }
 
