@@ -2,9 +2,12 @@
 // comes out. Nothing is decided here but the order in which the parts start and
 // stop.
 //
-//	sources ─▶ cache ─▶ executor ─▶ server (RESP)
-//	             ▲          ╰─────▶ monitoring (HTTP)
-//	          memory
+//	sources ─▶ cache ─▶ executor ─▶ membership ─▶ server (RESP)
+//	             ▲                                ╰─▶ monitoring (HTTP)
+//	identity ─▶ memory
+//
+// identity and membership are there when the node is one of several; what comes
+// between them, the configuration service for one, is in cluster.go.
 //
 // Start goes from left to right; Stop from right to left, so that a part always
 // finds what it needs.
@@ -35,7 +38,8 @@ type Node struct {
 	server   *server.Server
 	watch    watch
 	settings settings
-	stop     chan struct{} // closed when a client asks for shutdown
+	cluster  *clustered    // nil: the node is alone
+	stop     chan struct{} // readable when a client has asked for shutdown
 }
 
 // Build identifies the program.
@@ -51,6 +55,13 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 			n = nil
 		}
 	}()
+	seed := []byte(nil)
+	if cfg.Cluster.On() {
+		if n.cluster, err = enter(cfg, build, log); err != nil {
+			return n, err
+		}
+		seed = n.cluster.seed()
+	}
 	namespaces, gates, err := n.openSources(cfg)
 	if err != nil {
 		return n, err
@@ -59,6 +70,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 	n.store, err = memory.Open(memory.Config{
 		MaxBytes: cfg.Memory.MaxBytes, Policy: cfg.Memory.Policy,
 		Databases: cfg.Memory.Databases, Shards: cfg.Memory.Shards,
+		Partitions: n.cluster != nil, Seed: seed,
 		Observer: observer,
 		Voided:   func(db int, key []byte) { n.cache.Voided(db, key) },
 	})
@@ -85,6 +97,14 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 	}
 	if err := n.startWatch(cfg, build, gates); err != nil {
 		return n, err
+	}
+	if n.cluster != nil {
+		if err := n.cluster.take(n.executor, n.store, build); err != nil {
+			return n, err
+		}
+		if err := n.cluster.serve(cfg, n.executor, log); err != nil {
+			return n, err
+		}
 	}
 	if err := n.server.Start(); err != nil {
 		return n, err
@@ -115,6 +135,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	if n.server != nil {
 		errs = append(errs, n.server.Shutdown(ctx))
 	}
+	if n.cluster != nil {
+		errs = append(errs, n.cluster.retire(ctx))
+	}
 	if n.cache != nil {
 		n.cache.Close()
 	}
@@ -122,6 +145,9 @@ func (n *Node) Stop(ctx context.Context) error {
 		errs = append(errs, s.Close())
 	}
 	errs = append(errs, n.watch.stop(ctx))
+	if n.cluster != nil {
+		errs = append(errs, n.cluster.leave(ctx))
+	}
 	if n.store != nil {
 		n.store.Close()
 	}

@@ -3,7 +3,6 @@ package replication
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
@@ -148,7 +147,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 func (r *Receiver) change(e *effect, now int64) error {
 	switch e.kind {
 	case effectClear:
-		r.clear(e.db, e.partition, now)
+		r.store.ClearPartition(e.db, e.partition)
 		return nil
 	case effectDelete:
 		h := r.store.Lock(e.db, e.key, now)
@@ -165,20 +164,4 @@ func (r *Receiver) change(e *effect, now int64) error {
 	h.Release()
 	r.counters.Puts.Add(1)
 	return nil
-}
-
-// clear removes what a database has in a partition.
-func (r *Receiver) clear(db, p int, now int64) {
-	var keys [][]byte
-	for cursor, done := uint32(0), false; !done; {
-		cursor, done = r.store.ScanPartition(db, p, cursor, 256, 0, func(e memory.Entry) {
-			keys = append(keys, slices.Clone(e.Key()))
-		})
-		for _, key := range keys {
-			h := r.store.Lock(db, key, now)
-			h.Delete()
-			h.Release()
-		}
-		keys = keys[:0]
-	}
 }

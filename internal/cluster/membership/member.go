@@ -39,6 +39,9 @@ type Config struct {
 	// hear of changes that clients who cache want to know. May be nil.
 	Moved func(partitions []int)
 
+	// Ready is called before anything is asked of other nodes: from then on their
+	// calls can be answered. May be nil.
+	Ready func(*Member)
 	// Moves bounds what the controller does at a time. Zero fields:
 	// [controller.DefaultSettings].
 	Moves controller.Settings
@@ -140,6 +143,9 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	}
 	m.receiver = replication.NewReceiver(cfg.Store, m, cluster.Partitions, &m.counters)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	if cfg.Ready != nil {
+		cfg.Ready(m)
+	}
 	if err := m.start(ctx); err != nil {
 		_ = m.Stop(ctx)
 		return nil, err

@@ -1,0 +1,456 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/identity"
+	"github.com/larder-cache/larder/internal/cluster/membership"
+	"github.com/larder-cache/larder/internal/cluster/peer"
+	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/config/etcd"
+	"github.com/larder-cache/larder/internal/server"
+)
+
+// clustered is what a node has beside its own parts when it is one of several.
+//
+//	data directory ─▶ identity ─▶ configuration service ─▶ engine, executor …
+//	                     ▲                                     │
+//	             join at a member              network ─▶ membership ─▶ clients
+type clustered struct {
+	cfg         config.Cluster
+	self        cluster.Node
+	dir         *identity.Dir
+	id          identity.Identity
+	incarnation uint64
+	credentials *identity.Credentials
+	split       *identity.Split
+	gate        *identity.Gate
+	gateDone    chan error
+	log         *slog.Logger
+
+	coordinator *etcd.Member // nil: this node runs none
+	store       *etcd.Store
+	known       known
+
+	network   *peer.Network
+	member    *membership.Member
+	redirects *server.Server // for clients of the cluster protocol; nil: none
+	stop      context.CancelFunc
+	kept      chan struct{} // gets an element from each goroutine of keep that ends
+}
+
+// known is what a node keeps in its data directory so that it can start while
+// the configuration service is away.
+type known struct {
+	Seed         uint64   `json:"seed,string"`  // that all nodes hash keys with
+	Coordinators []string `json:"coordinators"` // client endpoints
+}
+
+const knownName = "cluster.last"
+
+// enterTimeout bounds becoming a member, restarts included.
+const enterTimeout = 60 * time.Second
+
+// enter makes the node a member of its cluster, as far as the configuration
+// service: it begins one, joins one, or goes on.
+func enter(cfg config.Config, build Build, log *slog.Logger) (c *clustered, err error) {
+	c = &clustered{cfg: cfg.Cluster, log: log}
+	defer func() {
+		if err != nil {
+			_ = c.leave(context.Background())
+			c = nil
+		}
+	}()
+	if c.dir, err = identity.Open(cfg.Cluster.Identity.DataDir); err != nil {
+		return c, err
+	}
+	if c.self, err = describeSelf(cfg, build); err != nil {
+		return c, err
+	}
+	if c.incarnation, err = c.dir.NextIncarnation(time.Now()); err != nil {
+		return c, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
+	defer cancel()
+	start := identity.Start{Form: c.cfg.Enabled, Join: len(c.cfg.Join) > 0}
+	if c.cfg.Token != "" {
+		token, err := identity.ParseToken(c.cfg.Token)
+		if err != nil {
+			return c, err
+		}
+		start.Token = &token
+	}
+	have, err := c.dir.Identity()
+	step, err := identity.Decide(start, have, err)
+	if err != nil {
+		return c, err
+	}
+	switch step {
+	case identity.Form:
+		err = c.found(ctx)
+	case identity.Ask:
+		err = c.join(ctx, start.Token)
+	default:
+		err = c.resume(ctx, have, start.Token)
+	}
+	return c, err
+}
+
+// describeSelf tells how the node wants to be known.
+func describeSelf(cfg config.Config, build Build) (n cluster.Node, err error) {
+	c := &cfg.Cluster
+	n = cluster.Node{Name: c.Name, Zone: c.Zone, Weight: uint32(c.Weight), State: cluster.Active, Version: build.Version}
+	if n.Name == "" {
+		if n.Name, err = os.Hostname(); err != nil {
+			return n, fmt.Errorf("name of this node: %w; set cluster.name", err)
+		}
+	}
+	host, _, err := net.SplitHostPort(c.Peer)
+	if err != nil {
+		return n, err
+	}
+	if c.Advertise != "" {
+		host = c.Advertise
+	}
+	for _, a := range []struct {
+		to     *string
+		listen []string
+	}{
+		{&n.Peer, []string{c.Peer}}, {&n.RESP, cfg.Server.Listen}, {&n.RESPCluster, c.Listen}, {&n.HTTP, []string{cfg.HTTP.Listen}},
+	} {
+		if len(a.listen) == 0 || a.listen[0] == "" {
+			continue
+		}
+		if *a.to, err = advertised(a.listen[0], host); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// advertised returns how others reach what listens on an address.
+func advertised(listen, host string) (string, error) {
+	own, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", err
+	}
+	if port == "0" {
+		return "", fmt.Errorf("%s: the nodes of a cluster have fixed ports: write one", listen)
+	}
+	if ip := net.ParseIP(own); own != "" && (ip == nil || !ip.IsUnspecified()) && ip != nil && ip.IsLoopback() {
+		return net.JoinHostPort(own, port), nil // nobody else reaches it
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// listen opens the peer port and tells apart who connects to it.
+func (c *clustered) listen() error {
+	l, err := net.Listen("tcp", c.cfg.Peer)
+	if err != nil {
+		return fmt.Errorf("cluster.peer: %w", err)
+	}
+	c.split = identity.SplitALPN(l, c.credentials)
+	return nil
+}
+
+// found begins a new cluster.
+func (c *clustered) found(ctx context.Context) error {
+	f, err := c.dir.Found(c.cfg.Identity.TLS, identity.Hosts(c.self), time.Now)
+	if err != nil {
+		return err
+	}
+	c.id, c.credentials = f.Identity, f.Credentials
+	c.self.ID = c.id.Node
+	if err := c.listen(); err != nil {
+		return err
+	}
+	c.known.Seed = newSeed()
+	if len(c.cfg.Etcd.Endpoints) == 0 && c.cfg.Etcd.Coordinator != "no" {
+		// What is there belongs to a cluster whose founding was interrupted.
+		if err := os.RemoveAll(c.dir.Etcd()); err != nil {
+			return fmt.Errorf("begin a cluster: %w", err)
+		}
+		if c.coordinator, err = etcd.Form(ctx, c.memberConfig()); err != nil {
+			return err
+		}
+		c.store = c.coordinator.Store(c.prefix())
+		c.id.Coordinator, c.id.Member, c.self.Coordinator = true, string(c.id.Node), true
+		c.known.Coordinators = []string{c.memberConfig().ClientAdvertise}
+	} else if err := c.connect(ctx); err != nil {
+		return err
+	}
+	if err := c.writeFounding(ctx, f.Authority); err != nil {
+		return err
+	}
+	if err := c.remember(); err != nil {
+		return err
+	}
+	if err := c.dir.SetIdentity(c.id); err != nil {
+		return err
+	}
+	c.log.Info("a new cluster begins", "cluster", c.id.Cluster.Short(), "node", c.id.Node.Short(), "data_dir", c.dir.Path())
+	return nil
+}
+
+// join asks the members that the configuration names, one after the other, until
+// one lets the node in.
+func (c *clustered) join(ctx context.Context, token *identity.Token) (err error) {
+	if c.credentials, c.self.ID, err = c.dir.Applicant(c.cfg.Identity.TLS, time.Now); err != nil {
+		return err
+	}
+	if err := c.listen(); err != nil {
+		return err
+	}
+	c.self.Coordinator = len(c.cfg.Etcd.Endpoints) == 0 && c.cfg.Etcd.Coordinator != "no" // if it is wanted
+	have, _ := c.dir.Identity()
+	answer, err := c.ask(ctx, identity.Joiner{
+		Token: token, Credentials: c.credentials, Node: c.self, Incarnation: c.incarnation, Cluster: have.Cluster,
+	})
+	if err != nil {
+		return err
+	}
+	c.id = identity.Identity{
+		Cluster: answer.Cluster, Node: c.self.ID, Created: time.Now().UTC().Truncate(time.Second),
+		Coordinator: answer.BecomeCoordinator, Member: answer.Member,
+	}
+	c.self.Coordinator = c.id.Coordinator
+	c.known = known{Seed: answer.HashSeed, Coordinators: answer.Coordinators}
+	if err := c.remember(); err != nil {
+		return err
+	}
+	if err := c.dir.Settle(c.id, answer.CA, answer.Certificate); err != nil {
+		return err
+	}
+	if err := c.credentials.Install(c.id.Cluster); err != nil {
+		return err
+	}
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	c.log.Info("this node has joined", "cluster", c.id.Cluster.Short(), "node", c.id.Node.Short(), "coordinator", c.id.Coordinator)
+	return c.coordinate(ctx)
+}
+
+// askEvery is the pause between attempts to join.
+const askEvery = 500 * time.Millisecond
+
+// ask tries the members in turn, again as long as another try may succeed.
+func (c *clustered) ask(ctx context.Context, j identity.Joiner) (*identity.JoinAnswer, error) {
+	for {
+		var last error
+		for _, address := range c.cfg.Join {
+			address, err := identity.PeerAddress(address)
+			if err != nil {
+				return nil, err
+			}
+			answer, err := j.Join(ctx, address)
+			if err == nil {
+				return answer, nil
+			}
+			last = err
+			var refusal *identity.Refusal
+			if errors.As(err, &refusal) && refusal.Reason != identity.ReasonUnavailable && refusal.Reason != identity.ReasonAlive {
+				return nil, err
+			}
+		}
+		c.log.Warn("joining failed, and is tried again", "reason", last)
+		select {
+		case <-time.After(askEvery):
+		case <-ctx.Done():
+			return nil, last
+		}
+	}
+}
+
+// resume goes on as the member that the data directory says.
+func (c *clustered) resume(ctx context.Context, have identity.Identity, token *identity.Token) (err error) {
+	c.id, c.self.ID = have, have.Node
+	c.credentials, err = c.dir.Member(c.cfg.Identity.TLS, have, time.Now)
+	if errors.Is(err, identity.ErrCredentials) && token != nil && len(c.cfg.Join) > 0 {
+		c.log.Warn("the certificate cannot be used: joining again", "reason", err)
+		return c.join(ctx, token)
+	}
+	if err != nil {
+		return err
+	}
+	for _, address := range c.cfg.Join {
+		if address, err = identity.PeerAddress(address); err == nil {
+			err = identity.SameCluster(ctx, address, have, time.Second)
+		}
+		if errors.Is(err, identity.ErrOtherCluster) {
+			return err
+		}
+	}
+	if err := c.listen(); err != nil {
+		return err
+	}
+	if err := c.recall(); err != nil {
+		return err
+	}
+	c.self.Coordinator = have.Coordinator
+	if !have.Coordinator {
+		return c.connect(ctx)
+	}
+	if c.coordinator, err = etcd.Restart(ctx, c.memberConfig()); err == nil {
+		c.store = c.coordinator.Store(c.prefix())
+		return nil
+	}
+	if !errors.Is(err, etcd.ErrNoMember) {
+		return err
+	}
+	// It was told to become one and has not got that far.
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	return c.coordinate(ctx)
+}
+
+// coordinate makes the node a coordinator when it was told to be one. When that
+// fails the node goes on without: it is a member all the same.
+func (c *clustered) coordinate(ctx context.Context) error {
+	if !c.id.Coordinator {
+		return nil
+	}
+	member, err := etcd.Join(ctx, c.memberConfig(), c.store)
+	if err != nil {
+		c.log.Error("this node could not become a coordinator, and goes on without", "reason", err)
+		c.id.Coordinator, c.self.Coordinator = false, false
+		if _, err := c.amendCoordinators(ctx, func(list []coordinatorRecord) []coordinatorRecord {
+			return slices.DeleteFunc(list, func(o coordinatorRecord) bool { return o.Node == c.id.Node })
+		}); err != nil {
+			return err
+		}
+		return c.dir.SetIdentity(c.id)
+	}
+	c.coordinator, c.self.Coordinator = member, true
+	through := c.store
+	c.store = member.Store(c.prefix())
+	through.Close()
+	_, err = c.amendCoordinators(ctx, func(list []coordinatorRecord) []coordinatorRecord {
+		if i := at(list, c.id.Node); i >= 0 {
+			list[i].Client = c.memberConfig().ClientAdvertise
+		}
+		return list
+	})
+	return err
+}
+
+// connect opens the configuration service over the network.
+func (c *clustered) connect(ctx context.Context) (err error) {
+	cfg := etcd.ClientConfig{
+		Endpoints: c.cfg.Etcd.Endpoints, User: c.cfg.Etcd.User, Password: c.cfg.Etcd.Password, Prefix: c.prefix(), Log: c.log,
+		TLS: etcd.TLS{CAFile: c.cfg.Etcd.CA, CertFile: c.cfg.Etcd.Cert, KeyFile: c.cfg.Etcd.Key},
+	}
+	if len(cfg.Endpoints) == 0 {
+		cfg.Endpoints, cfg.TLS = c.known.Coordinators, c.tls()
+	}
+	if len(cfg.Endpoints) == 0 {
+		return errors.New("no coordinator is known, and cluster.etcd.endpoints is empty: one node at least must be a coordinator")
+	}
+	c.store, err = etcd.Connect(ctx, cfg)
+	return err
+}
+
+// prefix is what stands before every key of this cluster.
+func (c *clustered) prefix() string { return "/larder/" + string(c.id.Cluster) + "/" }
+
+// tls returns the files for connections of the configuration service.
+func (c *clustered) tls() etcd.TLS {
+	f := c.credentials.Files()
+	return etcd.TLS{CAFile: f.CA, CertFile: f.Certificate, KeyFile: f.Key, ServerName: c.credentials.ServerName()}
+}
+
+// memberConfig describes the member of the configuration service on this node.
+func (c *clustered) memberConfig() etcd.MemberConfig {
+	client, peers := c.cfg.Etcd.Client, c.cfg.Etcd.Peer
+	if client == "" {
+		client = besides(c.cfg.Peer, 1)
+	}
+	if peers == "" {
+		peers = besides(c.cfg.Peer, 2)
+	}
+	host, _, _ := net.SplitHostPort(c.self.Peer)
+	advertise := func(address string) string {
+		_, port, _ := net.SplitHostPort(address)
+		return net.JoinHostPort(host, port)
+	}
+	return etcd.MemberConfig{
+		Dir: c.dir.Etcd(), Name: string(c.id.Node), Cluster: string(c.id.Cluster), Log: c.log, TLS: c.tls(),
+		ClientListen: client, PeerListen: peers, ClientAdvertise: advertise(client), PeerAdvertise: advertise(peers),
+	}
+}
+
+// besides returns an address whose port is higher by n.
+func besides(address string, n int) string {
+	host, port, _ := net.SplitHostPort(address)
+	number, _ := strconv.Atoi(port)
+	return net.JoinHostPort(host, strconv.Itoa(number+n))
+}
+
+// remember writes what is known to the data directory.
+func (c *clustered) remember() error {
+	text, err := json.Marshal(&c.known)
+	if err != nil {
+		return err
+	}
+	return c.dir.WriteFile(filepath.Join(c.dir.Path(), knownName), text)
+}
+
+// recall reads what remember wrote.
+func (c *clustered) recall() error {
+	path := filepath.Join(c.dir.Path(), knownName)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &c.known)
+	}
+	if errors.Is(err, fs.ErrNotExist) || err != nil {
+		return fmt.Errorf("%s cannot be read: %w; remove the data directory and join again", path, err)
+	}
+	return nil
+}
+
+// seed returns what the engine hashes keys with.
+func (c *clustered) seed() []byte { return binary.LittleEndian.AppendUint64(nil, c.known.Seed) }
+
+// leave ends everything in the reverse order. It may be called at any stage.
+func (c *clustered) leave(ctx context.Context) error {
+	var errs []error
+	if c.stop != nil {
+		c.stop()
+		for range cap(c.kept) {
+			<-c.kept
+		}
+	}
+	if c.gate != nil {
+		errs = append(errs, c.gate.Close(), <-c.gateDone)
+	}
+	if c.network != nil {
+		errs = append(errs, c.network.Close())
+	}
+	if c.split != nil {
+		errs = append(errs, c.split.Close())
+	}
+	if c.store != nil {
+		c.store.Close()
+	}
+	if c.coordinator != nil {
+		c.coordinator.Stop()
+	}
+	if c.dir != nil {
+		errs = append(errs, c.dir.Close())
+	}
+	return errors.Join(errs...)
+}

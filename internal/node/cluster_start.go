@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/cluster/identity"
+	"github.com/larder-cache/larder/internal/cluster/membership"
+	"github.com/larder-cache/larder/internal/cluster/peer"
+	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/server"
+	"github.com/larder-cache/larder/internal/storage/memory"
+)
+
+// deadAfter is how long a node that owes an answer may be silent before its
+// connections are given up: a process that the kernel does not run for a while
+// is not dead.
+const deadAfter = 2 * time.Second
+
+// renewEvery is how often the age of the node's certificate is looked at.
+const renewEvery = time.Hour
+
+// take makes the node take part: it opens its links, gets its routes and is
+// known to the others from then on. Clients are not served yet.
+func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) (err error) {
+	l := newLines(x)
+	c.network, err = peer.Open(peer.Config{
+		Self:     peer.Identity{Cluster: string(c.id.Cluster), Node: string(c.id.Node), Incarnation: c.incarnation, Build: build.Version},
+		Listener: c.split.Peers(), Handler: l,
+		DeadAfter: deadAfter,
+		ServerTLS: c.credentials.ServerConfig(), ClientTLS: c.credentials.ClientConfig(""), Identify: c.credentials.Identify,
+	})
+	if err != nil {
+		return err
+	}
+	l.network = c.network
+	x.ForwardBy(l)
+	moves := controller.DefaultSettings()
+	moves.MovesPerSource, moves.MovesPerTarget = c.cfg.Rebalance.Moves, c.cfg.Rebalance.Moves
+	moves.Moves = max(moves.Moves, 4*c.cfg.Rebalance.Moves)
+	moves.RebalanceDelay = c.cfg.Rebalance.Delay
+	ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
+	defer cancel()
+	c.member, err = membership.Start(ctx, membership.Config{
+		Self: c.self, Incarnation: c.incarnation, Configuration: configuration{c.store}, Peers: l, Store: store,
+		Reroute: x.Reroute, Moved: x.MovedAway, BytesPerSecond: c.cfg.Rebalance.BytesPerSecond, Moves: moves, Log: c.log,
+		Changed: func(v *cluster.View) {
+			l.prepare(v, c.id.Node)
+			x.ViewChanged(v)
+		},
+		Ready: func(m *membership.Member) {
+			l.member = m
+			close(l.ready)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("take part in the cluster: %w", err)
+	}
+	x.JoinCluster(&neighbours{member: c.member, network: c.network})
+	c.admit()
+	c.keep()
+	return nil
+}
+
+// serve begins to serve clients of the Redis Cluster protocol.
+func (c *clustered) serve(cfg config.Config, x *command.Executor, log *slog.Logger) (err error) {
+	if len(c.cfg.Listen) == 0 {
+		return nil
+	}
+	own := cfg.Server
+	own.Listen, own.Unix = c.cfg.Listen, ""
+	if c.redirects, err = server.New(own, server.Commands{Executor: x, Redirects: true}, log); err != nil {
+		return fmt.Errorf("cluster.listen: %w", err)
+	}
+	return c.redirects.Start()
+}
+
+// retire ends what clients and other nodes see of the node: it serves nobody of
+// its own any more, and says that it is gone.
+func (c *clustered) retire(ctx context.Context) error {
+	var errs []error
+	if c.redirects != nil {
+		errs = append(errs, c.redirects.Shutdown(ctx))
+	}
+	if c.member != nil {
+		errs = append(errs, c.member.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// admit lets other nodes join through this one.
+func (c *clustered) admit() {
+	cfg := identity.GateConfig{
+		Cluster: c.id.Cluster, Credentials: c.credentials, Registrar: register{c}, Tokens: register{c}, Log: c.log,
+		Self: func() cluster.Node { return c.self },
+	}
+	if !c.cfg.Identity.TLS.External() {
+		cfg.Authority = c.authority
+	}
+	c.gate, c.gateDone = identity.NewGate(cfg), make(chan error, 1)
+	go func() { c.gateDone <- c.gate.Serve(c.split.Joins()) }()
+}
+
+// keep starts what goes on all the time: the certificate is renewed, the list of
+// coordinators followed.
+func (c *clustered) keep() {
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop, c.kept = stop, make(chan struct{}, 2)
+	go func() {
+		c.credentials.Keep(ctx, renewEvery, c.sign, c.log)
+		c.kept <- struct{}{}
+	}()
+	go func() {
+		c.followCoordinators(ctx)
+		c.kept <- struct{}{}
+	}()
+}
+
+// sign signs a request of this node.
+func (c *clustered) sign(ctx context.Context, request []byte) ([]byte, error) {
+	a, err := c.authority(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.Sign(request, identity.Holder{Node: c.id.Node, Cluster: c.id.Cluster, Hosts: identity.Hosts(c.self)}, time.Now())
+}
+
+// mint makes a join token.
+func (c *clustered) mint(ctx context.Context, terms identity.Terms) (string, identity.Grant, error) {
+	token, grant, err := identity.Mint(c.id.Cluster, c.credentials.Fingerprint(), terms, time.Now())
+	if err != nil {
+		return "", grant, err
+	}
+	text, err := json.Marshal(&grant)
+	if err != nil {
+		return "", grant, err
+	}
+	if _, err := c.store.Put(ctx, prefixGrants+grant.ID, text); err != nil {
+		return "", grant, err
+	}
+	return token.Text(), grant, nil
+}
+
+// neighbours tells the commands of the other nodes. It implements
+// [command.Membership].
+type neighbours struct {
+	member  *membership.Member
+	network *peer.Network
+}
+
+var _ command.Membership = (*neighbours)(nil)
+
+// Alive implements [command.Membership].
+func (n *neighbours) Alive(id cluster.NodeID) bool { return n.member.Alive(id) }
+
+// Links implements [command.Membership].
+func (n *neighbours) Links() []command.PeerLink {
+	var list []command.PeerLink
+	for _, s := range n.network.LinkStats() {
+		if s.Up {
+			list = append(list, command.PeerLink{
+				Node: cluster.NodeID(s.Node), Lane: s.Lane, Heard: s.LastHeard, Buffered: s.OutstandingBytes,
+			})
+		}
+	}
+	return list
+}
