@@ -15,15 +15,17 @@ import (
 type Controller struct {
 	ring    *hashing.Ring // of members
 	members []hashing.RingNode
-	rest    rest
+	placed  placed
 	retry   map[int]time.Duration // when a partition may move again after a failure
 }
 
-// rest is a state in which every partition is where the ring wants it.
-type rest struct {
-	ring    *hashing.Ring
-	version uint64
-	pins    map[int]Pin
+// placed is what the ring wants, as it was found out last.
+type placed struct {
+	ring     *hashing.Ring
+	replicas int
+	pins     map[int]Pin
+	present  []int // owners that it was asked about, by index in members
+	want     []int // and those that it wants
 }
 
 // Output is a decision.
@@ -48,6 +50,10 @@ type Output struct {
 func (c *Controller) Decide(in Input) Output {
 	d := c.begin(&in)
 	d.syncNodes()
+	d.lives = make([]bool, len(d.view.Nodes))
+	for at := range d.lives {
+		d.lives[at] = in.alive(d.view.Nodes[at].ID)
+	}
 	d.settleArrivals()
 	d.settleMoves()
 	d.followDead()
@@ -66,7 +72,9 @@ type draft struct {
 	in        *Input
 	view      *cluster.View
 	states    map[cluster.NodeID]cluster.State
+	lives     []bool // by index into view.Nodes
 	changed   bool
+	touched   [cluster.Partitions]bool // rows that have changed
 	happened  []happening
 	want      []int16 // owner by partition, by index into view.Nodes; NoNode: nobody can take it
 	remaining int
@@ -137,22 +145,31 @@ func (d *draft) syncNodes() {
 }
 
 // set changes a row; the epoch rises with the owner.
+//
+// Invariant: a decision takes each row one step further at most.
 func (d *draft) set(partition int, owner, target int16) {
+	d.touch(partition)
 	r := &d.view.Rows[partition]
 	if r.Owner != owner {
 		r.Epoch++
 	}
 	r.Owner, r.Target = owner, target
-	d.changed = true
+}
+
+func (d *draft) touch(partition int) {
+	if d.touched[partition] {
+		panic("controller: two changes of one row")
+	}
+	d.touched[partition], d.changed = true, true
 }
 
 // giveUp ends a move that has not led to a change of owner.
 func (d *draft) giveUp(partition int, why string) {
+	d.touch(partition)
 	r := &d.view.Rows[partition]
 	d.note(happening{kind: GivenUp, partition: partition, from: d.view.Owner(partition), to: d.view.Target(partition), why: why})
 	r.Target = cluster.NoNode
 	r.Epoch++
-	d.changed = true
 }
 
 // drained lists the nodes that are to be emptied and hold nothing any more.

@@ -133,7 +133,7 @@ func (d *draft) beginMoves() {
 			d.remaining++
 			continue
 		}
-		if _, resting := d.retry[m.partition]; resting || all >= s.Moves || from[r.Owner] >= s.MovesPerSource || to[m.to] >= s.MovesPerTarget {
+		if _, resting := d.retry[m.partition]; resting || d.touched[m.partition] || all >= s.Moves || from[r.Owner] >= s.MovesPerSource || to[m.to] >= s.MovesPerTarget {
 			d.remaining++
 			continue
 		}
@@ -160,10 +160,10 @@ func (d *draft) wanted() (moves []move) {
 		if d.want == nil || r.Owner == cluster.NoNode || r.Target != cluster.NoNode || d.want[p] == r.Owner || d.want[p] == cluster.NoNode {
 			continue
 		}
-		to := d.view.Nodes[d.want[p]].ID
-		if !d.in.alive(d.view.Owner(p)) || !d.in.alive(to) {
+		if !d.lives[r.Owner] || !d.lives[d.want[p]] {
 			continue
 		}
+		to := d.view.Nodes[d.want[p]].ID
 		m := move{partition: p, to: d.want[p], urgency: balance}
 		if !d.active(d.view.Owner(p)) {
 			m.urgency = emptying

@@ -8,13 +8,10 @@ import (
 	"github.com/larder-cache/larder/internal/hashing"
 )
 
-// place finds out who should own what, into d.want; nil when all is where it
-// should be. Partitions on their way count for where they go.
+// place finds out who should own what, into d.want. Partitions on their way
+// count for where they go.
 func (d *draft) place() {
 	d.enter()
-	if r := &d.rest; r.ring == d.ring && r.version == d.view.Version && !d.changed && maps.Equal(r.pins, d.in.Wishes.Pins) {
-		return
-	}
 	at := make([]int16, len(d.members)) // index in the view by index in the ring
 	back := make([]int, len(d.view.Nodes))
 	for i := range back {
@@ -24,41 +21,74 @@ func (d *draft) place() {
 		at[i] = int16(d.view.Index(cluster.NodeID(d.members[i].ID)))
 		back[at[i]] = i
 	}
-	present := make([][]int, cluster.Partitions)
+	present := make([]int, cluster.Partitions)
 	for p := range present {
-		present[p] = []int{-1}
+		present[p] = -1
 		r := &d.view.Rows[p]
 		switch pin, pinned := d.pin(p); {
 		case pinned:
-			present[p][0] = back[pin]
+			present[p] = back[pin]
 		case r.Target != cluster.NoNode:
-			present[p][0] = back[r.Target]
+			present[p] = back[r.Target]
 		case r.Owner != cluster.NoNode:
-			present[p][0] = back[r.Owner]
-		}
-		for _, n := range r.Replicas {
-			present[p] = append(present[p], back[n])
+			present[p] = back[r.Owner]
 		}
 	}
+	if !d.stillRight(present) {
+		d.ask(present, back)
+	}
 	d.want = make([]int16, cluster.Partitions)
-	differs := false
-	for p, list := range d.ring.Place(present, d.in.Settings.Replicas) {
+	for p, n := range d.placed.want {
 		d.want[p] = cluster.NoNode
-		if len(list) > 0 {
-			d.want[p] = at[list[0]]
+		if n >= 0 {
+			d.want[p] = at[n]
 		}
 		if pin, pinned := d.pin(p); pinned {
 			d.want[p] = pin
 		}
-		differs = differs || d.want[p] != d.view.Rows[p].Owner
 	}
-	if !differs && !d.changed {
-		d.rest = rest{d.ring, d.view.Version, maps.Clone(d.in.Wishes.Pins)}
+}
+
+// stillRight reports whether what the ring wanted last is what it wants now: all
+// that has changed since are partitions that are, or go, where it wanted them.
+// So a rebalance follows one plan to its end.
+func (d *draft) stillRight(present []int) bool {
+	last := &d.placed
+	if last.ring != d.ring || last.replicas != d.in.Settings.Replicas || !maps.Equal(last.pins, d.in.Wishes.Pins) {
+		return false
 	}
+	for p, n := range present {
+		if n != last.present[p] && n != last.want[p] {
+			return false
+		}
+	}
+	return true
+}
+
+// ask asks the ring.
+func (d *draft) ask(present, back []int) {
+	lists := make([][]int, len(present))
+	for p := range lists {
+		lists[p] = append(lists[p], present[p])
+		for _, n := range d.view.Rows[p].Replicas {
+			lists[p] = append(lists[p], back[n])
+		}
+	}
+	want := make([]int, len(present))
+	for p, list := range d.ring.Place(lists, d.in.Settings.Replicas) {
+		want[p] = -1
+		if len(list) > 0 {
+			want[p] = list[0]
+		}
+	}
+	d.placed = placed{d.ring, d.in.Settings.Replicas, maps.Clone(d.in.Wishes.Pins), present, want}
 }
 
 // pin returns where operators want a partition, if that is possible.
 func (d *draft) pin(p int) (at int16, ok bool) {
+	if len(d.in.Wishes.Pins) == 0 {
+		return cluster.NoNode, false
+	}
 	pin, ok := d.in.Wishes.Pins[p]
 	if !ok || !d.active(pin.Node) || !d.in.alive(pin.Node) {
 		return cluster.NoNode, false

@@ -67,10 +67,10 @@ func (d *draft) followDead() {
 			orphans = append(orphans, p)
 			continue
 		}
-		owner := d.view.Owner(p)
-		if d.in.alive(owner) {
+		if d.lives[r.Owner] || d.touched[p] {
 			continue
 		}
+		owner := d.view.Owner(p)
 		b := Bereaved{Partition: p, View: d.view, DeadFor: d.in.deadFor(owner), Abandoned: d.abandoned(owner), CaughtUp: cluster.NoNode}
 		if d.caughtUp(p) {
 			b.CaughtUp = r.Target
