@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -35,16 +36,27 @@ settings. Flags go before the file, the file before defaults.
 SIGTERM or Ctrl-C ends it: running requests finish first, for up to 10 seconds;
 a second signal ends it at once.
 
-Environment: LARDER_CONFIG (as --config), LARDER_PASSWORD (as --password).`
+As one of several nodes: the first is started with --cluster, every other one
+with --join and the address of any member, and a token unless all of them are on
+this machine. What makes a node a member is in its --data-dir; started with it
+again, with the same flags, it goes on.
+
+Environment: LARDER_CONFIG (as --config), LARDER_PASSWORD (as --password),
+LARDER_TOKEN (as --token).`
 
 const serveExample = `  larder serve
   larder serve --maxmemory 2gb --policy allkeys-lru
   larder serve --config larder.yaml --log-format json
-  LARDER_PASSWORD=... larder serve --resp-addr 0.0.0.0:6379`
+  LARDER_PASSWORD=... larder serve --resp-addr 0.0.0.0:6379
+  larder serve --cluster
+  larder serve --join 10.0.0.1 --token larder1.... --peer-addr 10.0.0.2:7380`
+
+// serveFlag is a flag for a setting.
+type serveFlag struct{ name, path, usage string }
 
 // serveFlags are the settings that have a flag: a flag's text is read as the
 // file's would be.
-var serveFlags = []struct{ name, path, usage string }{
+var serveFlags = []serveFlag{
 	{"http-addr", "http.listen", "`address` for HTTP, host:port; \"\" for none (default 127.0.0.1:8080)"},
 	{"unix", "server.unix", "`path` of a Unix socket for Redis clients"},
 	{"loops", "server.loops", "`number` of event loops (default: one per processor)"},
@@ -53,12 +65,26 @@ var serveFlags = []struct{ name, path, usage string }{
 	{"databases", "memory.databases", "`number` of databases (default 16)"},
 	{"clients", "limits.clients", "`number` of clients at once (default 10000)"},
 	{"password", "auth.password", "`password` for clients; others can see it here, better use LARDER_PASSWORD"},
+	{"token", "cluster.token", "join `token`; others can see it here, better use LARDER_TOKEN"},
+	{"data-dir", "cluster.data_dir", "`directory` of a member of a cluster (default larder-data)"},
+	{"peer-addr", "cluster.peer", "`address` for other nodes, host:port (default 127.0.0.1:7380)"},
+	{"advertise", "cluster.advertise", "`host` that others reach this node at"},
+	{"name", "cluster.name", "`name` of this node for people (default: the host's)"},
+	{"zone", "cluster.zone", "`zone` this node stands in"},
+	{"weight", "cluster.weight", "share of the partitions, a `number` (default 100)"},
 	{"log-level", "log.level", "`level`: debug, info, warn or error (default info)"},
 	{"log-format", "log.format", "`format`: text or json (default text)"},
 }
 
+// serveLists are those that are repeatable.
+var serveLists = [3]struct{ name, path, usage string }{
+	{"resp-addr", "server.listen", "`address` for Redis clients, host:port; repeatable; \"\" for none (default 127.0.0.1:6379)"},
+	{"resp-cluster-addr", "cluster.listen", "`address` for clients of the Redis Cluster protocol; repeatable; \"\" for none (default 127.0.0.1:7379, in a cluster)"},
+	{"join", "cluster.join", "peer `address` of a member of the cluster to join, host or host:port; repeatable"},
+}
+
 func newServeCommand() *cobra.Command {
-	var addrs []string
+	var lists [3][]string
 	var file string
 	c := &cobra.Command{
 		Use:     "serve",
@@ -70,7 +96,10 @@ func newServeCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&file, "config", "c", os.Getenv("LARDER_CONFIG"), "configuration `file`")
-	flags.StringSliceVar(&addrs, "resp-addr", nil, "`address` for Redis clients, host:port; repeatable; \"\" for none (default 127.0.0.1:6379)")
+	for i, f := range serveLists {
+		flags.StringSliceVar(&lists[i], f.name, nil, f.usage)
+	}
+	flags.Bool("cluster", false, "begin a cluster, or go on as the member that the data directory says")
 	for _, f := range serveFlags {
 		flags.String(f.name, "", f.usage)
 	}
@@ -80,7 +109,7 @@ func newServeCommand() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
 	_ = c.RegisterFlagCompletionFunc("log-format", words(config.LogText, config.LogJSON))
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(file, overrides(c, addrs)...)
+		cfg, err := config.Load(file, overrides(c, lists)...)
 		if err != nil {
 			return err
 		}
@@ -97,36 +126,45 @@ func noFile(c *cobra.Command, args []string) error {
 }
 
 // overrides returns what the flags and the environment set.
-func overrides(c *cobra.Command, addrs []string) []config.Override {
+func overrides(c *cobra.Command, lists [3][]string) []config.Override {
 	var list []config.Override
 	flags := c.Flags()
-	if flags.Changed("resp-addr") {
-		given := addrs
+	for i, f := range serveLists {
+		if !flags.Changed(f.name) {
+			continue
+		}
+		given := lists[i]
 		if len(given) == 1 && given[0] == "" {
 			given = nil
 		}
-		list = append(list, config.Override{Flag: "--resp-addr", Path: "server.listen", Values: given})
+		list = append(list, config.Override{Flag: "--" + f.name, Path: f.path, Values: given})
 	}
-	if !flags.Changed("password") {
-		list = append(list, environment()...)
+	for _, e := range environment() {
+		if !slices.ContainsFunc(serveFlags, func(f serveFlag) bool { return f.path == e.Path && flags.Changed(f.name) }) {
+			list = append(list, e)
+		}
 	}
 	for _, f := range serveFlags {
 		if flags.Changed(f.name) {
 			list = append(list, config.Override{Flag: "--" + f.name, Path: f.path, Values: []string{flags.Lookup(f.name).Value.String()}})
 		}
 	}
-	if flags.Changed("insecure") {
-		list = append(list, config.Override{Flag: "--insecure", Path: "auth.insecure", Values: []string{flags.Lookup("insecure").Value.String()}})
+	for _, f := range []struct{ name, path string }{{"insecure", "auth.insecure"}, {"cluster", "cluster.enabled"}} {
+		if flags.Changed(f.name) {
+			list = append(list, config.Override{Flag: "--" + f.name, Path: f.path, Values: []string{flags.Lookup(f.name).Value.String()}})
+		}
 	}
 	return list
 }
 
 // environment returns what the environment sets.
-func environment() []config.Override {
-	if password := os.Getenv("LARDER_PASSWORD"); password != "" {
-		return []config.Override{{Flag: "LARDER_PASSWORD", Path: "auth.password", Values: []string{password}}}
+func environment() (list []config.Override) {
+	for _, e := range []struct{ name, path string }{{"LARDER_PASSWORD", "auth.password"}, {"LARDER_TOKEN", "cluster.token"}} {
+		if text := os.Getenv(e.name); text != "" {
+			list = append(list, config.Override{Flag: e.name, Path: e.path, Values: []string{text}})
+		}
 	}
-	return nil
+	return list
 }
 
 // gcPercent is how far the Go heap may outgrow what lives in it. Keys and values
