@@ -65,36 +65,36 @@ type Effective struct {
 // over the defaults. The result is judged as a whole: the error is a [Problems].
 // [Load] is this over no settings of a cluster.
 func (o *Own) Over(s Shared) (Effective, error) {
-	e, problems := o.over(s, true)
+	e, problems := o.over(s, (*loader).judge)
 	if len(problems) > 0 {
 		return Effective{}, problems.sorted()
 	}
 	return e, nil
 }
 
-// Draft is what the node was given, over the defaults, not judged as a whole:
-// for what must be known before the settings of the cluster are. The error is a
-// [Problems] with the values that could not be read.
-func (o *Own) Draft() (Config, error) {
-	e, problems := o.over(Shared{}, false)
+// BeforeCluster is [Own.Over] before the settings of the cluster are known: for
+// what a node needs to reach them. Only what the node has to itself is judged;
+// sources, limits, and whether something is open to other machines without a
+// password, depend on the cluster too. The node must not serve clients by it:
+// Over has the last word.
+func (o *Own) BeforeCluster() (Config, error) {
+	e, problems := o.over(Shared{}, (*loader).judgeNode)
 	if len(problems) > 0 {
 		return Config{}, problems.sorted()
 	}
 	return e.Config, nil
 }
 
-func (o *Own) over(s Shared, judged bool) (Effective, Problems) {
+func (o *Own) over(s Shared, judge func(*loader) Problems) (Effective, Problems) {
 	l := &loader{file: o.name, config: o.base.cloned(), places: map[string]place{}}
 	unknown := l.readShared(s)
 	l.read(o.data)
 	for _, f := range o.flags {
 		l.override(f)
 	}
-	if judged {
-		// What could not be read would only be reported a second time: a section
-		// with a typing error in dsn lacks its dsn.
-		l.problems = append(l.problems, l.judge()...)
-	}
+	// What could not be read would only be reported a second time: a section with
+	// a typing error in dsn lacks its dsn.
+	l.problems = append(l.problems, judge(l)...)
 	l.config.Own = o
 	if o.name != "" {
 		l.config.File = o.name

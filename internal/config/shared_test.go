@@ -272,6 +272,32 @@ auth.password xxxxx cluster
 	}
 }
 
+// A node whose password is the cluster's may listen widely, but not serve before
+// it has that.
+func TestBeforeCluster(t *testing.T) {
+	own, err := ReadOwn("", Override{"--resp-addr", "server.listen", []string{"0.0.0.0:6379"}}, Override{"--query-buffer", "limits.query_buffer", []string{"1mb"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := own.BeforeCluster(); err != nil || c.Server.Listen[0] != "0.0.0.0:6379" {
+		t.Errorf("%v %v", err, c.Server.Listen)
+	}
+	if _, err := own.Over(Shared{}); !strings.Contains(lines(err), "0.0.0.0:6379 is open to other machines, and no password is set") {
+		t.Errorf("got %v", err)
+	}
+	s, err := Shared{}.With([]Change{{Path: "auth.password", Value: "geheim"}, {Path: "limits.max_value_bytes", Value: "1mb"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := own.Over(s); err != nil || e.Config.Command.Password != "geheim" {
+		t.Errorf("got %v", err)
+	}
+	bad := &Own{base: Default(), flags: []Override{{"--shards", "memory.shards", []string{"3"}}}}
+	if _, err := bad.BeforeCluster(); lines(err) != "--shards: 3 is not a power of two; write 2 or 4" {
+		t.Errorf("got %v", lines(err))
+	}
+}
+
 func TestSeed(t *testing.T) {
 	file := t.TempDir() + "/larder.yaml"
 	text := "server: {loops: 2}\nmemory:\n  maxmemory: 60%\n  policy: lfu\nmonitoring: {latency_percentiles: [50, 99]}\n"

@@ -14,14 +14,27 @@ import (
 // judge returns what is wrong with the configuration as a whole. Settings whose
 // value could not be read are not mentioned again.
 func (l *loader) judge() Problems {
+	return l.judgeBy(l.judgeServer, l.judgeHTTP, l.judgeExposure, l.judgeMemory, l.judgeLimits, l.judgeCluster, l.judgeSources)
+}
+
+// judgeNode returns what is wrong with what a node has to itself: what the
+// settings of a cluster have no part in.
+func (l *loader) judgeNode() Problems {
+	return l.judgeBy(l.judgeServer, l.judgeHTTP, l.judgeMemory, l.judgeCluster)
+}
+
+func (l *loader) judgeBy(judges ...func()) Problems {
 	before := l.problems
 	l.problems = nil
-	l.judgeServer()
-	l.judgeHTTP()
-	l.judgeExposure()
-	l.judgeMemory()
-	l.judgeLimits()
-	l.judgeCluster()
+	for _, judge := range judges {
+		judge()
+	}
+	found := l.problems
+	l.problems = before
+	return found
+}
+
+func (l *loader) judgeSources() {
 	for _, name := range sortedNames(l.config.Sources) {
 		l.adopt("sources."+name, l.config.Sources[name].Validate())
 	}
@@ -29,9 +42,6 @@ func (l *loader) judge() Problems {
 		l.adopt("namespaces."+name, l.config.Namespaces[name].Validate(l.config.Sources))
 	}
 	l.judgePrefixes()
-	found := l.problems
-	l.problems = before
-	return found
 }
 
 // objection reports a contradiction, unless the setting could not be read.
