@@ -297,7 +297,12 @@ func (l *loader) judgeCluster() {
 				"write the name or the IP address of this machine")
 		}
 	}
-	if l.config.Auth.Insecure || l.config.Command.Password != "" {
+}
+
+// judgeClusterExposure refuses to serve strangers by the Redis Cluster protocol.
+func (l *loader) judgeClusterExposure() {
+	c := &l.config.Cluster
+	if !c.On() || l.config.Auth.Insecure || l.config.Command.Password != "" {
 		return
 	}
 	for _, address := range c.Listen {

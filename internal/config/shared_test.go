@@ -275,15 +275,18 @@ auth.password xxxxx cluster
 // A node whose password is the cluster's may listen widely, but not serve before
 // it has that.
 func TestBeforeCluster(t *testing.T) {
-	own, err := ReadOwn("", Override{"--resp-addr", "server.listen", []string{"0.0.0.0:6379"}}, Override{"--query-buffer", "limits.query_buffer", []string{"1mb"}})
+	own, err := ReadOwn("", Override{"--cluster", "cluster.enabled", []string{"true"}}, Override{"--resp-cluster-addr", "cluster.listen", []string{"0.0.0.0:7379"}},
+		Override{"--resp-addr", "server.listen", []string{"0.0.0.0:6379"}}, Override{"--query-buffer", "limits.query_buffer", []string{"1mb"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c, err := own.BeforeCluster(); err != nil || c.Server.Listen[0] != "0.0.0.0:6379" {
 		t.Errorf("%v %v", err, c.Server.Listen)
 	}
-	if _, err := own.Over(Shared{}); !strings.Contains(lines(err), "0.0.0.0:6379 is open to other machines, and no password is set") {
-		t.Errorf("got %v", err)
+	for _, address := range []string{"0.0.0.0:6379", "0.0.0.0:7379"} {
+		if _, err := own.Over(Shared{}); !strings.Contains(lines(err), address+" is open to other machines, and no password is set") {
+			t.Errorf("got %v", err)
+		}
 	}
 	s, err := Shared{}.With([]Change{{Path: "auth.password", Value: "geheim"}, {Path: "limits.max_value_bytes", Value: "1mb"}})
 	if err != nil {
