@@ -68,10 +68,11 @@ func (s *Service) adopt(r Record, apply Apply) {
 		s.fail(r, err)
 		return
 	}
+	// Invariant: a revision that is said to be in force is the last known copy.
+	s.keep(r)
 	s.mu.Lock()
 	s.force, s.now, s.problem = r, e, ""
 	s.mu.Unlock()
-	s.keep(r)
 	args := []any{"revision", r.Revision, "author", r.Author, "changed", r.Paths}
 	if restart := s.State().Restart; len(restart) > 0 {
 		args = append(args, "after_restart", restart)

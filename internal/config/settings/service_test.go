@@ -23,6 +23,7 @@ type node struct {
 	mu      sync.Mutex
 	applied []config.Config
 	states  []State
+	told    *sync.Cond // on mu: states have grown
 	refuse  error
 	log     syncBuffer
 }
@@ -63,6 +64,7 @@ func openNode(t testing.TB, dir string, own *config.Own) *node {
 		own = config.NewOwn(config.Default())
 	}
 	n := &node{t: t}
+	n.told = sync.NewCond(&n.mu)
 	n.Service = Open(Config{
 		Own: own, Dir: dir, Log: slog.New(slog.NewTextHandler(&n.log, nil)),
 		Now: func() time.Time { return testTime },
@@ -70,6 +72,7 @@ func openNode(t testing.TB, dir string, own *config.Own) *node {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			n.states = append(n.states, st)
+			n.told.Broadcast()
 		},
 	})
 	return n
