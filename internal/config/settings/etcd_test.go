@@ -106,6 +106,20 @@ func TestLossOfACoordinator(t *testing.T) {
 	for _, m := range coordinators {
 		stores = append(stores, etcdStore{m.Store("/larder/test/")})
 	}
+	var nodes []*node
+	for _, m := range coordinators {
+		nodes = append(nodes, startNode(t, etcdStore{m.Store("/larder/another/")}))
+	}
+	var longest time.Duration
+	for i := range 20 {
+		begun := time.Now()
+		r := nodes[i%3].must(fmt.Sprintf("limits.keepalive=%ds", i+1))
+		for _, n := range nodes {
+			n.until("the change", func(st State) bool { return st.Revision >= r.Revision })
+		}
+		longest = max(longest, time.Since(begun))
+	}
+	t.Logf("the slowest of 20 changes was in force on 3 nodes after %v", longest)
 	checkHistory(t, 1, stores, func() { coordinators[0].Stop() })
 	n := startNode(t, stores[1])
 	begun := time.Now()
