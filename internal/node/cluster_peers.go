@@ -135,7 +135,7 @@ func (l *lines) Call(ctx context.Context, to *cluster.Node, kind uint8, payload 
 
 // Stream implements [membership.Peers].
 func (l *lines) Stream(to *cluster.Node) replication.Transport {
-	return &stream{lines: l, to: *to, waiting: map[uint64]func(error){}}
+	return &stream{lines: l, to: *to, waiting: map[uint64]func([]replication.Refusal, error){}}
 }
 
 // stream carries the batches of one stream. It implements
@@ -145,8 +145,8 @@ type stream struct {
 	to    cluster.Node
 
 	mu      sync.Mutex
-	next    uint64                 // GUARDED_BY(mu), as the next
-	waiting map[uint64]func(error) // by tag
+	next    uint64                                        // GUARDED_BY(mu), as the next
+	waiting map[uint64]func([]replication.Refusal, error) // by tag
 }
 
 // upWithin is for how long a batch waits for its link: a node that has just
@@ -155,12 +155,12 @@ const upWithin = 2 * time.Second
 
 // Send implements [replication.Transport]. It waits for the link, up to
 // upWithin, and when that is full.
-func (s *stream) Send(batch []byte, done func(error)) {
+func (s *stream) Send(batch []byte, done func([]replication.Refusal, error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), upWithin)
 	defer cancel()
 	link, err := s.lines.link(ctx, &s.to, laneStream)
 	if err != nil {
-		done(err)
+		done(nil, err)
 		return
 	}
 	s.mu.Lock()
@@ -174,7 +174,7 @@ func (s *stream) Send(batch []byte, done func(error)) {
 			return
 		}
 		if !errors.Is(err, peer.ErrBusy) || ctx.Err() != nil {
-			s.finish(tag, err)
+			s.finish(tag, nil, err)
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -186,25 +186,28 @@ const kindBatch uint8 = 1
 
 // Complete implements [peer.Sink].
 func (s *stream) Complete(tag uint64, r peer.Reply, err error) {
+	var refused []replication.Refusal
 	if err == nil {
 		if r.Status != statusDone {
 			err = errors.New(string(r.Data))
+		} else {
+			refused, err = replication.ParseRefusals(r.Data)
 		}
 		r.Release()
 	}
-	s.finish(tag, err)
+	s.finish(tag, refused, err)
 }
 
 // Flush implements [peer.Sink].
 func (s *stream) Flush() {}
 
-func (s *stream) finish(tag uint64, err error) {
+func (s *stream) finish(tag uint64, refused []replication.Refusal, err error) {
 	s.mu.Lock()
 	done := s.waiting[tag]
 	delete(s.waiting, tag)
 	s.mu.Unlock()
 	if done != nil {
-		done(err)
+		done(refused, err)
 	}
 }
 
@@ -286,5 +289,6 @@ func (s *serial) control(kind uint8, data []byte) ([]byte, error) {
 }
 
 func (s *serial) apply(_ uint8, data []byte) ([]byte, error) {
-	return nil, s.member.Apply(s.from, data)
+	refused, err := s.member.Apply(s.from, data)
+	return replication.AppendRefusals(nil, refused), err
 }

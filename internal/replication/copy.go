@@ -3,6 +3,7 @@ package replication
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -12,7 +13,9 @@ import (
 // Invariant: from the first record of a copy to its last, every change of the
 // partition is in the stream, in the order in which the changes of a key were made.
 type Copy struct {
-	sender    *Sender
+	sender    *Sender // nil of a copy that there is not: see missing
+	log       *Log
+	node      string // of a copy that there is not
 	partition int
 	epoch     uint64
 
@@ -21,10 +24,11 @@ type Copy struct {
 	total   atomic.Int64 // entries at the start
 	bytes   atomic.Int64 // of the scan
 
-	tapped  sync.Mutex // serializes tapping and untapping
-	hasTap  bool       // GUARDED_BY(tapped)
-	over    bool       // GUARDED_BY(tapped): no tap any more
-	ending  sync.Mutex // serializes finish
+	void    atomic.Bool   // the node has refused: what it acknowledges does not count
+	last    atomic.Uint64 // place in the stream of the last effect; written under the log's lock
+	begun   sync.Mutex    // serializes attaching and detaching
+	over    bool          // GUARDED_BY(begun): not attached any more, or never
+	ending  sync.Mutex    // serializes finish
 	ended   chan struct{}
 	failure error // set before ended is closed
 }
@@ -50,7 +54,44 @@ func (s CopyState) String() string {
 func (c *Copy) Partition() int { return c.partition }
 
 // Node returns where to, as [SenderConfig] has it.
-func (c *Copy) Node() string { return c.sender.cfg.Node }
+func (c *Copy) Node() string {
+	if c.sender == nil {
+		return c.node
+	}
+	return c.sender.cfg.Node
+}
+
+// missing stands for a copy that a node should have and that there is not: it
+// acknowledges nothing.
+func missing(partition int, node string) *Copy {
+	c := &Copy{node: node, partition: partition, ended: make(chan struct{})}
+	c.state.Store(int32(Ended))
+	c.last.Store(1)
+	return c
+}
+
+// ackedTo returns the place up to which the node has applied the stream.
+func (c *Copy) ackedTo() uint64 {
+	if c.sender == nil || c.void.Load() {
+		return 0
+	}
+	return c.sender.ackedTo.Load()
+}
+
+// confirmed reports whether the node has said lately that it takes nothing from
+// another owner.
+func (c *Copy) confirmed(now time.Duration) bool {
+	return c.sender != nil && now-time.Duration(c.sender.heard.Load()) < c.log.logs.lease
+}
+
+// confirm asks the node for that and returns the place of the question.
+func (c *Copy) confirm() uint64 {
+	if c.sender == nil {
+		return c.last.Load()
+	}
+	p, _ := c.sender.out.append(func(b []byte) []byte { return appendRecord(b, effectConfirm, c.partition, 0) })
+	return max(p.end, c.last.Load())
+}
 
 // Epoch returns the epoch under which the copy began.
 func (c *Copy) Epoch() uint64 { return c.epoch }
@@ -112,7 +153,9 @@ func (c *Copy) scan() {
 			cursor, done = s.cfg.Store.ScanPartition(db, c.partition, cursor, chunk(c.scanned.Load(), c.bytes.Load()), 0, func(e memory.Entry) {
 				n++
 				c.bytes.Add(int64(len(e.Key()) + len(e.Value()) + 16))
-				s.out.put(c.partition, db, e)
+				if p, ok := s.out.put(c.partition, c.log.seqLocked(), db, e); ok {
+					c.last.Store(p.end)
+				}
 			})
 			c.scanned.Add(int64(n))
 			if s.cfg.Limiter != nil && n > 0 {
@@ -136,55 +179,59 @@ func (c *Copy) throttle(n int) {
 	}
 }
 
-// begin writes the first record and sets the tap, in this order, so that no
-// change can come before it.
+// begin makes the copy one of the log's.
 func (c *Copy) begin() bool {
-	s := c.sender
-	c.tapped.Lock()
-	defer c.tapped.Unlock()
+	c.begun.Lock()
+	defer c.begun.Unlock()
 	if c.over || !c.state.CompareAndSwap(int32(Waiting), int32(Scanning)) {
 		return false
 	}
 	total := 0
-	for db := range s.cfg.Store.Databases() {
-		total += s.cfg.Store.PartitionLen(db, c.partition)
+	for db := range c.sender.cfg.Store.Databases() {
+		total += c.sender.cfg.Store.PartitionLen(db, c.partition)
 	}
 	c.total.Store(int64(total))
-	_, ok := s.out.append(func(b []byte) []byte { return appendMark(b, effectBegin, c.partition, c.epoch) })
-	if !ok {
-		return false
-	}
-	s.cfg.Store.Tap(c.partition, c)
-	c.hasTap = true
-	return true
+	return c.log.attach(c)
 }
 
-// untap ends the flow of changes.
-func (c *Copy) untap() {
-	c.tapped.Lock()
-	defer c.tapped.Unlock()
+// begins writes the first record. It is called by the log.
+func (c *Copy) begins(seq uint64) bool {
+	p, ok := c.sender.out.append(func(b []byte) []byte { return appendMark(b, effectBegin, c.partition, seq, c.epoch) })
+	c.last.Store(p.end)
+	return ok
+}
+
+// detach ends the flow of changes.
+func (c *Copy) detach() {
+	c.begun.Lock()
+	defer c.begun.Unlock()
 	c.over = true
-	if c.hasTap {
-		c.sender.cfg.Store.Untap(c.partition)
-		c.hasTap = false
+	c.log.detach(c)
+}
+
+// put, delete and clear append an effect. They are called by the log.
+func (c *Copy) put(db int, seq uint64, e memory.Entry) {
+	p, ok := c.sender.out.put(c.partition, seq, db, e)
+	c.appended(p, ok)
+}
+
+func (c *Copy) delete(db int, seq uint64, key []byte) {
+	c.appended(c.sender.out.append(func(b []byte) []byte { return appendDelete(b, c.partition, seq, db, key) }))
+}
+
+func (c *Copy) clear(db int, seq uint64) {
+	c.appended(c.sender.out.append(func(b []byte) []byte { return appendClear(b, c.partition, seq, db) }))
+}
+
+// appended notes where the last effect is. When the stream has broken that is a
+// place which is never reached.
+func (c *Copy) appended(p place, ok bool) {
+	if !ok {
+		c.last.Add(1)
+		return
 	}
-}
-
-// Put implements [memory.Tap].
-func (c *Copy) Put(db int, e memory.Entry) {
-	queued, _ := c.sender.out.put(c.partition, db, e)
-	c.sender.judge(queued)
-}
-
-// Delete implements [memory.Tap].
-func (c *Copy) Delete(db int, key []byte, _ memory.Change) {
-	queued, _ := c.sender.out.append(func(b []byte) []byte { return appendDelete(b, c.partition, db, key) })
-	c.sender.judge(queued)
-}
-
-// Clear implements [memory.Tap].
-func (c *Copy) Clear(db int) {
-	c.sender.out.append(func(b []byte) []byte { return appendClear(b, c.partition, db) })
+	c.last.Store(p.end)
+	c.sender.judge(p.queued)
 }
 
 // HandOver ends the copy with the word that the node is the owner under the
@@ -199,8 +246,10 @@ func (c *Copy) HandOver(epoch uint64) error {
 			return ErrBehind
 		}
 	}
-	c.untap()
-	if c.sender.HandOver(c.partition, epoch) == nil {
+	c.detach()
+	seq := c.log.Seq()
+	_, ok := c.sender.out.append(func(b []byte) []byte { return appendMark(b, effectHandOver, c.partition, seq, epoch) })
+	if ok && c.sender.flushed() {
 		c.sender.cfg.Counters.Finished.Add(1)
 		c.finish(nil)
 	}
@@ -214,7 +263,7 @@ func (c *Copy) Abort() { c.finish(ErrAborted) }
 
 // finish ends the copy, once.
 func (c *Copy) finish(err error) {
-	c.untap()
+	c.detach()
 	c.sender.forget(c)
 	c.ending.Lock()
 	defer c.ending.Unlock()

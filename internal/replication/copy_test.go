@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ func open(t *testing.T) *memory.Store {
 // pair is a sender and a receiver with nothing but a queue between them.
 type pair struct {
 	from, to *memory.Store
+	logs     *Logs
 	sender   *Sender
 	receiver *Receiver
 	guard    *guard
@@ -53,7 +55,7 @@ func (g *guard) Incoming(int, string, bool) bool {
 
 func (g *guard) Applied() {}
 
-func (g *guard) HandedOver(p int, _ string, epoch uint64) error {
+func (g *guard) HandedOver(p int, _ string, _, epoch uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.owner[p] = epoch
@@ -64,7 +66,8 @@ func newPair(t *testing.T, change func(*SenderConfig)) *pair {
 	t.Helper()
 	p := &pair{from: open(t), to: open(t), guard: &guard{owner: map[int]uint64{}}, queue: make(chan func(), 1024)}
 	p.receiver = NewReceiver(p.to, p.guard, hashing.Partitions, &p.in)
-	cfg := SenderConfig{Store: p.from, Transport: p, Incarnation: 1, Node: "b", Counters: &p.out}
+	p.logs = NewLogs(p.from, 0)
+	cfg := SenderConfig{Store: p.from, Logs: p.logs, Transport: p, Incarnation: 1, Node: "b", Counters: &p.out}
 	if change != nil {
 		change(&cfg)
 	}
@@ -86,16 +89,26 @@ func newPair(t *testing.T, change func(*SenderConfig)) *pair {
 }
 
 // Send implements [Transport].
-func (p *pair) Send(batch []byte, done func(error)) {
+func (p *pair) Send(batch []byte, done func([]Refusal, error)) {
 	p.queue <- func() {
 		if p.broken != nil {
 			if err := p.broken(batch); err != nil {
-				done(err)
+				done(nil, err)
 				return
 			}
 		}
 		done(p.receiver.Apply("a", batch))
 	}
+}
+
+// copy begins a copy.
+func (p *pair) copy(t *testing.T, partition int, epoch uint64) *Copy {
+	t.Helper()
+	c, err := p.sender.Copy(p.logs.Open(partition, 0), epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func set(s *memory.Store, db int, key, value string, expireAt int64) {
@@ -198,12 +211,9 @@ func TestCopyUnderWrites(t *testing.T) {
 			}
 		}()
 	}
-	c, err := p.sender.Copy(partition, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := p.copy(t, partition, 7)
 	await(t, c, changed, CaughtUp)
-	if again, err := p.sender.Copy(partition, 7); err != nil || again != c {
+	if again, err := p.sender.Copy(p.logs.Log(partition), 7); err != nil || again != c {
 		t.Errorf("the same copy again: %v %v", again, err)
 	}
 	close(stop)
@@ -233,18 +243,15 @@ func TestBrokenStreamEndsItsCopies(t *testing.T) {
 	cut := errors.New("cut")
 	p.broken = func([]byte) error { return cut }
 	set(p.from, 0, "{a}1", "x", 0)
-	c, err := p.sender.Copy(968, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := p.copy(t, 968, 1)
 	<-c.Done()
 	if !errors.Is(c.Err(), ErrBroken) || !errors.Is(c.Err(), cut) {
 		t.Errorf("the copy ended with %v", c.Err())
 	}
-	if _, err := p.sender.Copy(968, 2); !errors.Is(err, ErrBroken) {
+	if _, err := p.sender.Copy(p.logs.Log(968), 2); !errors.Is(err, ErrBroken) {
 		t.Errorf("another copy on the broken stream: %v", err)
 	}
-	if err := p.sender.HandOver(968, 2); !errors.Is(err, ErrBroken) {
+	if err := c.HandOver(2); !errors.Is(err, ErrBroken) {
 		t.Errorf("a hand-over on the broken stream: %v", err)
 	}
 }
@@ -253,10 +260,7 @@ func TestChangesThatOutrunTheLinkEndTheStream(t *testing.T) {
 	hold := make(chan struct{})
 	p := newPair(t, func(c *SenderConfig) { c.Backlog = 100_000 })
 	p.broken = func([]byte) error { <-hold; return nil }
-	c, err := p.sender.Copy(968, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := p.copy(t, 968, 1)
 	for i := 0; ; i++ {
 		set(p.from, 0, fmt.Sprintf("{a}%d", i), strings.Repeat("x", 1000), 0)
 		select {
@@ -275,10 +279,7 @@ func TestChangesThatOutrunTheLinkEndTheStream(t *testing.T) {
 func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p := newPair(t, nil)
 	caughtUp := func(epoch uint64) *Copy {
-		c, err := p.sender.Copy(968, epoch)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := p.copy(t, 968, epoch)
 		for c.State() != CaughtUp {
 			if !p.sender.flushed() {
 				t.Fatal(p.sender.Err())
@@ -300,8 +301,9 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p.guard.mu.Lock()
 	p.guard.refuse = true
 	p.guard.mu.Unlock()
-	if err := p.receiver.Apply("a", appendDelete(p.sender.head[:len(p.sender.head):len(p.sender.head)], 968, 0, []byte("{a}1"))); err != nil {
-		t.Errorf("what is on its way when a move is given up: %v", err)
+	refused, err := p.receiver.Apply("a", appendDelete(p.sender.head[:len(p.sender.head):len(p.sender.head)], 968, 9, 0, []byte("{a}1")))
+	if err != nil || !slices.Equal(refused, []Refusal{{968, false}}) {
+		t.Errorf("what is on its way when a move is given up: %v %v", refused, err)
 	}
 	p.guard.mu.Lock()
 	p.guard.refuse = false
@@ -310,52 +312,79 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	same(t, contents(p.from, 968), contents(p.to, 968))
 }
 
-func TestHandOverOfNothingKeepsWhatIsThere(t *testing.T) {
-	p := newPair(t, nil)
-	set(p.to, 0, "{a}1", "x", 0)
-	if err := p.sender.HandOver(968, 3); err != nil {
-		t.Fatal(err)
-	}
-	if len(contents(p.to, 968)) != 1 || p.guard.owner[968] != 3 {
-		t.Error("a node without data has wiped one with data")
-	}
-}
-
 func TestReceiverRefuses(t *testing.T) {
 	p := newPair(t, nil)
 	head := func(incarnation, stream uint64) []byte { return appendHead(nil, incarnation, stream) }
-	begin := func(b []byte) []byte { return appendMark(b, effectBegin, 968, 1) }
-	if err := p.receiver.Apply("a", begin(head(5, 5))); err != nil {
+	begin := func(b []byte) []byte { return appendMark(b, effectBegin, 968, 1, 1) }
+	if _, err := p.receiver.Apply("a", begin(head(5, 5))); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
 		batch []byte
 		want  error
 	}{
-		"an earlier stream":         {begin(head(5, 4)), ErrOver},
-		"an earlier incarnation":    {begin(head(4, 9)), ErrOver},
-		"nothing":                   {nil, ErrBatch},
-		"another form":              {[]byte{99}, ErrBatch},
-		"half a head":               {head(5, 5)[:2], ErrBatch},
-		"an unknown record":         {append(head(5, 5), 'X', 0), ErrBatch},
-		"a partition beyond":        {append(head(5, 5), 'B', 0xff, 0xff, 0x7f), ErrBatch},
-		"a change before its begin": {appendDelete(head(5, 5), 1, 0, []byte("k")), ErrOver},
-		"half a record":             {appendDelete(head(5, 5), 968, 0, []byte("key"))[:8], ErrBatch},
+		"an earlier stream":      {begin(head(5, 4)), ErrOver},
+		"an earlier incarnation": {begin(head(4, 9)), ErrOver},
+		"nothing":                {nil, ErrBatch},
+		"another form":           {[]byte{99}, ErrBatch},
+		"half a head":            {head(5, 5)[:2], ErrBatch},
+		"an unknown record":      {append(head(5, 5), 'X', 0, 0), ErrBatch},
+		"a partition beyond":     {append(head(5, 5), 'B', 0xff, 0xff, 0x7f), ErrBatch},
+		"half a record":          {appendDelete(head(5, 5), 968, 2, 0, []byte("key"))[:8], ErrBatch},
 	} {
-		if err := p.receiver.Apply("a", c.batch); !errors.Is(err, c.want) {
+		if _, err := p.receiver.Apply("a", c.batch); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	p.guard.refuse = true
-	if err := p.receiver.Apply("a", begin(head(5, 6))); !errors.Is(err, ErrNotIncoming) {
-		t.Errorf("a partition that is not taken: %v", err)
+	for name, c := range map[string]struct {
+		refuse bool
+		floor  uint64
+		batch  []byte
+		want   []Refusal
+	}{
+		"a change before its begin":        {false, 0, appendDelete(head(5, 5), 1, 1, 0, []byte("k")), []Refusal{{1, false}}},
+		"a change":                         {false, 0, appendDelete(head(5, 5), 968, 2, 0, []byte("k")), nil},
+		"a change of a promised partition": {false, 2, appendDelete(head(5, 5), 968, 3, 0, []byte("k")), []Refusal{{968, true}}},
+		"a partition that is not taken":    {true, 0, begin(head(5, 6)), []Refusal{{968, false}}},
+	} {
+		if got := func() []Refusal {
+			if _, err := p.receiver.Apply("a", begin(head(5, 5))); err != nil && name != "a partition that is not taken" {
+				t.Fatal(err)
+			}
+			p.receiver.Promise(968, c.floor)
+			defer func() { p.receiver.copies[968].floor, p.guard.refuse = 0, false }()
+			p.guard.refuse = c.refuse
+			got, err := p.receiver.Apply("a", c.batch)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if c.refuse {
+				p.receiver.sources["a"].stream = 5
+			}
+			return got
+		}(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: refused %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestRefusalsSurviveTheWire(t *testing.T) {
+	list := []Refusal{{0, true}, {300, false}, {1023, true}}
+	got, err := ParseRefusals(AppendRefusals(nil, list))
+	if err != nil || !slices.Equal(got, list) {
+		t.Errorf("%v %v", got, err)
+	}
+	for _, bad := range [][]byte{{1}, {0xff, 0xff, 0x7f, 1}, {0x80}} {
+		if _, err := ParseRefusals(bad); !errors.Is(err, ErrBatch) {
+			t.Errorf("%x: %v", bad, err)
+		}
 	}
 }
 
 func FuzzBatch(f *testing.F) {
-	f.Add(appendMark(appendHead(nil, 1, 2), effectBegin, 3, 4))
-	f.Add(appendDelete(appendHead(nil, 1, 2), 3, 1, []byte("key")))
-	f.Add(append(appendHead(nil, 1, 2), 'P', 3, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
+	f.Add(appendMark(appendHead(nil, 1, 2), effectBegin, 3, 4, 5))
+	f.Add(appendDelete(appendHead(nil, 1, 2), 3, 9, 1, []byte("key")))
+	f.Add(append(appendHead(nil, 1, 2), 'P', 3, 9, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := openBatch(data, limits{partitions: 1024, databases: 16})
 		for more := err == nil; more; {

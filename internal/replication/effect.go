@@ -13,12 +13,17 @@ import (
 //	byte    version of the form, 1
 //	uvarint incarnation of the sending node
 //	uvarint stream, rising with every stream of that incarnation
-//	then records: byte kind, uvarint partition, and by kind
+//	then records: byte kind, uvarint partition, uvarint number of the effect, and by kind
 //	  begin    uvarint epoch
 //	  put      uvarint database, byte kind, byte flags, [uvarint expiry in Unix ms], uvarint length, key, uvarint length, value
 //	  delete   uvarint database, uvarint length, key
 //	  clear    uvarint database
 //	  handover uvarint epoch
+//	  confirm
+//
+// What a scan meets has the number of the last effect that it contains. The
+// answer to a batch are the partitions that the node does not take any more:
+// uvarint partition, byte 1 if it has promised that to a new owner.
 const batchForm = 1
 
 // effectKind is the kind of a record.
@@ -30,6 +35,7 @@ const (
 	effectDelete   effectKind = 'D' // the key is gone
 	effectClear    effectKind = 'C' // the database is empty, as far as the partition goes
 	effectHandOver effectKind = 'H' // nothing follows: the receiver is the owner
+	effectConfirm  effectKind = 'N' // nothing: the answer says that the sender still is the owner
 )
 
 // Flags of a put: those of [memory.Flags], and the highest for an expiry that
@@ -43,6 +49,7 @@ const (
 type effect struct {
 	kind      effectKind
 	partition int
+	seq       uint64
 	epoch     uint64
 	db        int
 	is        memory.Kind
@@ -61,18 +68,23 @@ func appendHead(b []byte, incarnation, stream uint64) []byte {
 	return binary.AppendUvarint(b, stream)
 }
 
-func appendMark(b []byte, kind effectKind, partition int, epoch uint64) []byte {
+// appendRecord appends what all records begin with.
+func appendRecord(b []byte, kind effectKind, partition int, seq uint64) []byte {
 	b = append(b, byte(kind))
 	b = binary.AppendUvarint(b, uint64(partition))
-	return binary.AppendUvarint(b, epoch)
+	return binary.AppendUvarint(b, seq)
+}
+
+// appendMark appends a begin or a handover.
+func appendMark(b []byte, kind effectKind, partition int, seq, epoch uint64) []byte {
+	return binary.AppendUvarint(appendRecord(b, kind, partition, seq), epoch)
 }
 
 // appendPut appends a put up to the value, whose length is given: the value
 // itself has to follow.
-func appendPut(b []byte, partition, db int, e memory.Entry, valueLen int) []byte {
+func appendPut(b []byte, partition int, seq uint64, db int, e memory.Entry, valueLen int) []byte {
 	key, expireAt, flags := e.Key(), e.ExpireAt(), byte(e.Flags())
-	b = append(b, byte(effectPut))
-	b = binary.AppendUvarint(b, uint64(partition))
+	b = appendRecord(b, effectPut, partition, seq)
 	b = binary.AppendUvarint(b, uint64(db))
 	if expireAt != 0 {
 		flags |= flagTimed
@@ -86,17 +98,15 @@ func appendPut(b []byte, partition, db int, e memory.Entry, valueLen int) []byte
 	return binary.AppendUvarint(b, uint64(valueLen))
 }
 
-func appendDelete(b []byte, partition, db int, key []byte) []byte {
-	b = append(b, byte(effectDelete))
-	b = binary.AppendUvarint(b, uint64(partition))
+func appendDelete(b []byte, partition int, seq uint64, db int, key []byte) []byte {
+	b = appendRecord(b, effectDelete, partition, seq)
 	b = binary.AppendUvarint(b, uint64(db))
 	b = binary.AppendUvarint(b, uint64(len(key)))
 	return append(b, key...)
 }
 
-func appendClear(b []byte, partition, db int) []byte {
-	b = append(b, byte(effectClear))
-	b = binary.AppendUvarint(b, uint64(partition))
+func appendClear(b []byte, partition int, seq uint64, db int) []byte {
+	b = appendRecord(b, effectClear, partition, seq)
 	return binary.AppendUvarint(b, uint64(db))
 }
 
@@ -133,6 +143,9 @@ func (r *batch) next() (e effect, more bool, err error) {
 	e.kind = effectKind(r.b[0])
 	r.b = r.b[1:]
 	ok := r.number(&e.partition, r.limits.partitions)
+	if ok {
+		e.seq, ok = r.uvarint()
+	}
 	switch e.kind {
 	case effectBegin, effectHandOver:
 		if ok {
@@ -144,6 +157,7 @@ func (r *batch) next() (e effect, more bool, err error) {
 		ok = ok && r.number(&e.db, r.limits.databases) && r.text(&e.key)
 	case effectClear:
 		ok = ok && r.number(&e.db, r.limits.databases)
+	case effectConfirm:
 	default:
 		return e, false, fmt.Errorf("%w: record of unknown kind %q", ErrBatch, byte(e.kind))
 	}
@@ -199,4 +213,38 @@ func (r *batch) text(to *[]byte) bool {
 	*to = r.b[:n:n]
 	r.b = r.b[n:]
 	return true
+}
+
+// Refusal is a partition of a batch that the node does not take any more.
+type Refusal struct {
+	Partition int
+	// Promised: the node has promised a new owner to take nothing from this one.
+	// Otherwise it is no copy of the partition, as far as it knows.
+	Promised bool
+}
+
+// AppendRefusals appends refusals in the form of the answer to a batch.
+func AppendRefusals(b []byte, list []Refusal) []byte {
+	for _, r := range list {
+		b = binary.AppendUvarint(b, uint64(r.Partition))
+		promised := byte(0)
+		if r.Promised {
+			promised = 1
+		}
+		b = append(b, promised)
+	}
+	return b
+}
+
+// ParseRefusals reads the answer to a batch.
+func ParseRefusals(b []byte) (list []Refusal, err error) {
+	for len(b) > 0 {
+		p, n := binary.Uvarint(b)
+		if n <= 0 || p >= maxPartitions || len(b) == n {
+			return nil, fmt.Errorf("%w: its answer", ErrBatch)
+		}
+		list = append(list, Refusal{int(p), b[n] == 1})
+		b = b[n+1:]
+	}
+	return list, nil
 }

@@ -35,32 +35,38 @@ const largeValue = 64 << 10
 
 func newOutbox() *outbox { return &outbox{ready: make(chan struct{}, 1)} }
 
-// append lets f append records and returns the bytes queued then, or false when
-// the stream is broken.
-func (o *outbox) append(f func(b []byte) []byte) (queued int, ok bool) {
+// append lets f append records and tells where they are; false when the stream
+// is broken.
+func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return 0, false
+		return p, false
 	}
 	before := len(o.buf)
 	o.buf = f(o.buf)
 	o.added(len(o.buf) - before)
-	return o.queued, true
+	return place{o.total, o.queued}, true
+}
+
+// place is where a record ends in the stream, and how much is queued up to there.
+type place struct {
+	end    uint64
+	queued int
 }
 
 // put appends the state of an entry.
 //
 // REQUIRES: the lock of the entry's shard.
-func (o *outbox) put(partition, db int, e memory.Entry) (queued int, ok bool) {
+func (o *outbox) put(partition int, seq uint64, db int, e memory.Entry) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return 0, false
+		return p, false
 	}
 	value := e.Value()
 	before, apart := len(o.buf), 0
-	o.buf = appendPut(o.buf, partition, db, e, len(value))
+	o.buf = appendPut(o.buf, partition, seq, db, e, len(value))
 	if data, release, isPinned := pin(e, len(value)); isPinned {
 		o.large = append(o.large, pinned{len(o.buf), data, release})
 		apart = len(data)
@@ -68,7 +74,7 @@ func (o *outbox) put(partition, db int, e memory.Entry) (queued int, ok bool) {
 		o.buf = append(o.buf, value...)
 	}
 	o.added(len(o.buf) - before + apart)
-	return o.queued, true
+	return place{o.total, o.queued}, true
 }
 
 // added counts what was appended and wakes the sender.

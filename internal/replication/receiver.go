@@ -10,24 +10,24 @@ import (
 
 // Guard is asked by a [Receiver] before it changes a partition.
 type Guard interface {
-	// Incoming reports whether copies of the partition from that node may be
-	// stored: this node does not answer requests for it. If so it stays like that
-	// until Applied is called. With first a copy begins: the guard may wait until
-	// it has heard of the move, too.
+	// Incoming reports whether effects of the partition from that node may be
+	// stored: the node is its owner, or hands it over, and this node has it as a
+	// copy and does not answer requests for it. If so it stays like that until
+	// Applied is called. With first a copy begins: the guard may wait until it has
+	// heard of that, too.
 	Incoming(partition int, from string, first bool) bool
 	Applied()
 	// HandedOver is told that the partition is complete, with every write that
-	// its former owner has acknowledged, and that this node is its owner from
-	// that epoch on. It may come twice. The batch is acknowledged when it returns.
-	HandedOver(partition int, from string, epoch uint64) error
+	// its former owner has acknowledged, seq being the last, and that this node is
+	// its owner from that epoch on. It may come twice. The batch is acknowledged
+	// when it returns.
+	HandedOver(partition int, from string, seq, epoch uint64) error
 }
 
 // Errors of a receiver; they reach the sender as text.
 var (
 	// ErrOver is returned for a batch of a stream that a later one has replaced.
 	ErrOver = errors.New("replication: the stream is over")
-	// ErrNotIncoming is returned for a partition that this node does not take.
-	ErrNotIncoming = errors.New("replication: this node does not take the partition")
 	// ErrFull is returned when this node has no memory for what is copied.
 	ErrFull = errors.New("replication: no memory left")
 )
@@ -42,13 +42,24 @@ type Receiver struct {
 
 	mu      sync.Mutex
 	sources map[string]*incoming // GUARDED_BY(mu), by node
+
+	// copies is what this node has of each partition that it is a copy of.
+	copies [maxPartitions]copied
+}
+
+// copied is a copy that this node has. Lock order: incoming.mu, then mu.
+type copied struct {
+	mu    sync.Mutex
+	seq   uint64 // GUARDED_BY(mu), as the next: of the last effect that is applied
+	floor uint64 // epochs below it are over: nothing is taken from their owners
 }
 
 // incoming is the stream of one node.
 type incoming struct {
 	mu                  sync.Mutex
-	incarnation, stream uint64       // GUARDED_BY(mu), as the next
-	begun               map[int]bool // partitions whose copy has begun in this stream
+	incarnation, stream uint64         // GUARDED_BY(mu), as the next
+	begun               map[int]uint64 // partitions whose copy has begun in this stream, and under which epoch
+	refused             []Refusal      // by the batch at work
 }
 
 // NewReceiver returns a receiver that stores into store.
@@ -59,22 +70,24 @@ func NewReceiver(store *memory.Store, guard Guard, partitions int, counters *Cou
 	}
 }
 
-// Apply applies a batch from a node. The batch is not kept. On an error what
-// came before it in the batch is applied, and the sender has to begin again.
-func (r *Receiver) Apply(from string, data []byte) error {
+// Apply applies a batch from a node and returns the partitions of it that were
+// not. The batch is not kept. On an error what came before it in the batch is
+// applied, and the sender has to begin again.
+func (r *Receiver) Apply(from string, data []byte) (refused []Refusal, err error) {
 	b, err := openBatch(data, r.limits)
 	if err != nil {
 		r.counters.Refused.Add(1)
-		return err
+		return nil, err
 	}
 	in := r.source(from)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if !in.enter(b.incarnation, b.stream) {
 		r.counters.Refused.Add(1)
-		return ErrOver
+		return nil, ErrOver
 	}
 	r.counters.BytesIn.Add(uint64(len(data)))
+	in.refused = nil
 	now := r.store.Now()
 	for {
 		e, more, err := b.next()
@@ -83,10 +96,10 @@ func (r *Receiver) Apply(from string, data []byte) error {
 		}
 		if err != nil {
 			r.counters.Refused.Add(1)
-			return err
+			return nil, err
 		}
 		if !more {
-			return nil
+			return in.refused, nil
 		}
 	}
 }
@@ -96,7 +109,7 @@ func (r *Receiver) source(from string) *incoming {
 	defer r.mu.Unlock()
 	in := r.sources[from]
 	if in == nil {
-		in = &incoming{begun: map[int]bool{}}
+		in = &incoming{begun: map[int]uint64{}}
 		r.sources[from] = in
 	}
 	return in
@@ -118,29 +131,78 @@ func (in *incoming) enter(incarnation, stream uint64) bool {
 	return true
 }
 
-// apply applies one record.
+// apply applies one record, or refuses its partition.
 func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error {
 	p := e.partition
+	c := &r.copies[p]
 	if e.kind == effectHandOver {
 		delete(in.begun, p)
-		return r.guard.HandedOver(p, from, e.epoch)
+		c.reached(e.seq)
+		return r.guard.HandedOver(p, from, e.seq, e.epoch)
 	}
-	if !r.guard.Incoming(p, from, e.kind == effectBegin) {
-		if in.begun[p] {
-			return nil // the move has been given up: what is on its way is of no use
-		}
-		return fmt.Errorf("%w: partition %d", ErrNotIncoming, p)
-	}
-	defer r.guard.Applied()
+	epoch, begun := in.begun[p]
 	if e.kind == effectBegin {
-		r.store.FlushPartition(p)
-		in.begun[p] = true
+		epoch, begun = e.epoch, true
+	}
+	if !begun {
+		in.refuse(p, false) // refused before
 		return nil
 	}
-	if !in.begun[p] {
-		return fmt.Errorf("%w: partition %d: its copy has not begun", ErrOver, p)
+	if !r.guard.Incoming(p, from, e.kind == effectBegin) {
+		in.refuse(p, false)
+		return nil
 	}
+	defer r.guard.Applied()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch < c.floor {
+		in.refuse(p, true)
+		return nil
+	}
+	switch e.kind {
+	case effectBegin:
+		r.store.FlushPartition(p)
+		in.begun[p] = epoch
+		c.seq = e.seq
+		return nil
+	case effectConfirm:
+		return nil
+	}
+	c.seq = max(c.seq, e.seq)
 	return r.change(e, now)
+}
+
+// refuse ends the copy of a partition in this stream.
+func (in *incoming) refuse(p int, promised bool) {
+	delete(in.begun, p)
+	if n := len(in.refused); n == 0 || in.refused[n-1].Partition != p {
+		in.refused = append(in.refused, Refusal{p, promised})
+	}
+}
+
+func (c *copied) reached(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seq = max(c.seq, seq)
+}
+
+// Promise makes this node take nothing from owners of epochs below epoch, and
+// returns the number of the last effect that it has. When it returns no effect
+// of such an owner is acknowledged any more.
+func (r *Receiver) Promise(partition int, epoch uint64) (seq uint64) {
+	c := &r.copies[partition]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.floor = max(c.floor, epoch)
+	return c.seq
+}
+
+// Seq returns the number of the last effect that this node has of a partition.
+func (r *Receiver) Seq(partition int) uint64 {
+	c := &r.copies[partition]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seq
 }
 
 // change applies a change of a key.

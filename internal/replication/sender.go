@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -17,13 +18,15 @@ type Transport interface {
 	// Send queues a batch and returns at once. done is called once, from any
 	// goroutine, when the node has applied the batch or when that can not be
 	// known any more; batches are applied in the order of their sending. The
-	// batch is the transport's until done.
-	Send(batch []byte, done func(err error))
+	// batch is the transport's until done. refused are the partitions that the node
+	// takes no more; all others have been applied.
+	Send(batch []byte, done func(refused []Refusal, err error))
 }
 
 // SenderConfig says what a sender needs to know.
 type SenderConfig struct {
 	Store       *memory.Store
+	Logs        *Logs // of this node
 	Transport   Transport
 	Incarnation uint64 // of this node
 	Node        string // the target, for messages
@@ -63,6 +66,8 @@ var (
 	ErrOverrun = errors.New("replication: changes come faster than they can be sent")
 	// ErrAborted is returned for a copy that was given up on purpose.
 	ErrAborted = errors.New("replication: the copy was given up")
+	// ErrRefused is returned when the node does not take the partition any more.
+	ErrRefused = errors.New("replication: the node does not take the partition")
 	// ErrBehind is returned for a hand-over before the copy has caught up.
 	ErrBehind = errors.New("replication: the copy has not caught up yet")
 )
@@ -80,15 +85,23 @@ type Sender struct {
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	copies   map[int]*Copy  // GUARDED_BY(mu), by partition; as all below
-	scans    []*Copy        // to be scanned, in order
-	sent     uint64         // batches
-	acked    uint64         // batches: this one and all before it are applied
-	ackedTo  uint64         // place in the stream up to which they reach
-	early    map[uint64]int // bytes of batches applied before one of lower number
+	copies   map[int]*Copy        // GUARDED_BY(mu), by partition; as all below
+	scans    []*Copy              // to be scanned, in order
+	sent     uint64               // batches
+	acked    uint64               // batches: this one and all before it are applied
+	early    map[uint64]batchDone // batches applied before one of lower number
 	overrun  bool
 	err      error      // why the sender has ended
 	progress *sync.Cond // something of the above has changed
+
+	ackedTo atomic.Uint64 // place in the stream up to which everything is applied; written under mu
+	heard   atomic.Int64  // when the last batch was sent that is applied, by Logs.now
+}
+
+// batchDone is a batch that was applied.
+type batchDone struct {
+	bytes int
+	sent  time.Duration
 }
 
 // NewSender starts a stream.
@@ -102,7 +115,7 @@ func NewSender(cfg SenderConfig) *Sender {
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
-	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]int{}}
+	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]batchDone{}}
 	s.head = appendHead(nil, cfg.Incarnation, streams.Add(1))
 	s.progress = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -142,6 +155,7 @@ func (s *Sender) fail(err error) {
 	for _, c := range copies {
 		c.finish(err)
 	}
+	s.cfg.Logs.progress()
 }
 
 // maxInFlight is how many batches are under way at once: one being applied,
@@ -179,29 +193,50 @@ func (s *Sender) send() {
 		number := s.sent
 		s.mu.Unlock()
 		s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
-		s.cfg.Transport.Send(batch, func(err error) { s.applied(number, n, err) })
+		done := batchDone{n, s.cfg.Logs.now()}
+		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, done, refused, err) })
 	}
 }
 
 // applied is told of a batch's end.
-func (s *Sender) applied(number uint64, n int, err error) {
+func (s *Sender) applied(number uint64, done batchDone, refused []Refusal, err error) {
 	if err != nil {
 		s.fail(fmt.Errorf("%w: %w", ErrBroken, err))
 		return
 	}
+	for _, r := range refused { // before it counts as acknowledged
+		s.refused(r)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.early[number] = n
+	s.early[number] = done
 	for {
 		next, ok := s.early[s.acked+1]
 		if !ok {
 			break
 		}
 		s.acked++
-		s.ackedTo += uint64(next)
 		delete(s.early, s.acked)
+		s.ackedTo.Add(uint64(next.bytes))
+		s.heard.Store(int64(next.sent))
 	}
 	s.progress.Broadcast()
+	s.mu.Unlock()
+	s.cfg.Logs.progress()
+}
+
+// refused ends the copy of a partition that the node does not take.
+func (s *Sender) refused(r Refusal) {
+	s.mu.Lock()
+	c := s.copies[r.Partition]
+	s.mu.Unlock()
+	if c == nil {
+		return
+	}
+	c.void.Store(true)
+	if r.Promised {
+		c.log.Fence()
+	}
+	c.finish(ErrRefused)
 }
 
 // judge ends the stream when too much is queued. It is called under the lock of
@@ -235,12 +270,12 @@ func (s *Sender) await(cond func() bool) bool {
 // flushed waits until everything that is queued now has been applied.
 func (s *Sender) flushed() bool {
 	end := s.out.end()
-	return s.await(func() bool { return s.ackedTo >= end })
+	return s.await(func() bool { return s.ackedTo.Load() >= end })
 }
 
 // room waits until the window has room for more of a scan.
 func (s *Sender) room() bool {
-	return s.await(func() bool { return s.out.end()-s.ackedTo < uint64(s.cfg.Window) })
+	return s.await(func() bool { return s.out.end()-s.ackedTo.Load() < uint64(s.cfg.Window) })
 }
 
 // Copies returns the copies under way.
@@ -254,10 +289,10 @@ func (s *Sender) Copies() []*Copy {
 	return list
 }
 
-// Copy begins to copy a partition, or returns the copy of that epoch that is
-// under way. A partition is copied by one sender at a time, and Copy is called
-// by one goroutine.
-func (s *Sender) Copy(partition int, epoch uint64) (*Copy, error) {
+// Copy begins to copy the partition of a log, or returns the copy of that epoch that is
+// under way. It is called by one goroutine.
+func (s *Sender) Copy(log *Log, epoch uint64) (*Copy, error) {
+	partition := log.partition
 	s.mu.Lock()
 	if s.err != nil {
 		s.mu.Unlock()
@@ -270,14 +305,14 @@ func (s *Sender) Copy(partition int, epoch uint64) (*Copy, error) {
 	}
 	s.mu.Unlock()
 	if former != nil {
-		former.finish(ErrAborted) // a partition has one tap: first off with its
+		former.finish(ErrAborted)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, s.err
 	}
-	c := &Copy{sender: s, partition: partition, epoch: epoch, ended: make(chan struct{})}
+	c := &Copy{sender: s, log: log, partition: partition, epoch: epoch, ended: make(chan struct{})}
 	s.copies[partition] = c
 	s.scans = append(s.scans, c)
 	s.progress.Broadcast()
@@ -302,17 +337,6 @@ func (s *Sender) scan() {
 		}
 		c.scan()
 	}
-}
-
-// HandOver tells the node that it is the owner of a partition from an epoch on,
-// with what it has: this node has nothing to add. It waits until the node has
-// heard it.
-func (s *Sender) HandOver(partition int, epoch uint64) error {
-	_, ok := s.out.append(func(b []byte) []byte { return appendMark(b, effectHandOver, partition, epoch) })
-	if ok && s.flushed() {
-		return nil
-	}
-	return s.Err()
 }
 
 // forget takes a copy out of the list.

@@ -61,7 +61,7 @@ func (m *Member) Applied() { m.arriving.RUnlock() }
 
 // HandedOver implements [replication.Guard]. What the former owner says is right
 // whenever it comes: under that epoch it writes no more.
-func (m *Member) HandedOver(p int, from string, epoch uint64) error {
+func (m *Member) HandedOver(p int, _ string, _, epoch uint64) error {
 	m.arriving.Lock()
 	m.has.handedOver(p, cluster.Epoch(epoch))
 	m.arriving.Unlock()

@@ -139,14 +139,14 @@ type line struct {
 }
 
 // Send implements [replication.Transport].
-func (l *line) Send(batch []byte, done func(error)) {
+func (l *line) Send(batch []byte, done func([]replication.Refusal, error)) {
 	l.from.w.mu.Lock()
 	q := l.from.queue[l.to]
 	l.from.w.mu.Unlock()
 	q <- func() {
 		other := l.from.w.node(l.to)
 		if other == nil || other.member == nil || l.from.dead.Load() {
-			done(errors.New("unreachable"))
+			done(nil, errors.New("unreachable"))
 			return
 		}
 		done(other.member.Apply(l.from.id, batch))

@@ -75,6 +75,7 @@ type Member struct {
 	limiter  *rate.Limiter
 	counters replication.Counters
 	receiver *replication.Receiver
+	logs     *replication.Logs
 	has      holdings
 	// arriving is held as a reader while a record of a copy is applied, and as
 	// the writer to make a partition active.
@@ -141,6 +142,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	if cfg.BytesPerSecond > 0 {
 		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(1<<20, cfg.BytesPerSecond/20))
 	}
+	m.logs = replication.NewLogs(cfg.Store, 0)
 	m.receiver = replication.NewReceiver(cfg.Store, m, cluster.Partitions, &m.counters)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if cfg.Ready != nil {
@@ -431,7 +433,7 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 }
 
 // Apply applies a batch of another node; see [replication.Receiver].
-func (m *Member) Apply(from cluster.NodeID, batch []byte) error {
+func (m *Member) Apply(from cluster.NodeID, batch []byte) (refused []replication.Refusal, err error) {
 	return m.receiver.Apply(string(from), batch)
 }
 

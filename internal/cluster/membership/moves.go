@@ -66,7 +66,7 @@ func (m *Member) sender(to *cluster.Node) *replication.Sender {
 		m.log.Warn("the stream to a node has broken and begins again", "node", to.ID.Short(), "reason", sender.Err())
 	}
 	sender := replication.NewSender(replication.SenderConfig{
-		Store: m.cfg.Store, Transport: m.cfg.Peers.Stream(to), Incarnation: m.cfg.Incarnation,
+		Store: m.cfg.Store, Logs: m.logs, Transport: m.cfg.Peers.Stream(to), Incarnation: m.cfg.Incarnation,
 		Node: string(to.ID), Limiter: m.limiter, Changed: m.nudge, Counters: &m.counters,
 	})
 	s.senders[to.ID] = sender
@@ -114,7 +114,7 @@ func (m *Member) copy(p int, epoch cluster.Epoch, to *cluster.Node, former *repl
 	m.mu.Lock()
 	incarnation := m.registry.alive[to.ID].Incarnation
 	m.mu.Unlock()
-	c, err := sender.Copy(p, uint64(epoch))
+	c, err := sender.Copy(m.logs.Open(p, m.receiver.Seq(p)), uint64(epoch))
 	if err != nil {
 		return // the stream has just broken: the next look begins another
 	}
@@ -198,9 +198,8 @@ func (s *moves) ended(p int, epoch cluster.Epoch, err error) {
 
 // forget drops what this node has of a partition and does not need any more.
 func (m *Member) forget(p int, r *cluster.Row, self int16) {
-	m.moves.mu.Lock()
-	delete(m.moves.failed, p)
-	m.moves.mu.Unlock()
+	m.moves.again(p)
+	m.logs.Drop(p)
 	if r.Owner == self || r.Target == self || m.has.get(p) == nothing {
 		return
 	}

@@ -1,0 +1,171 @@
+package replication
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// replica is a pair whose copy has caught up and is required.
+func replica(t *testing.T, lease time.Duration) (*pair, *Log, *Copy) {
+	t.Helper()
+	changed := make(chan struct{}, 1)
+	p := newPair(t, func(c *SenderConfig) {
+		c.Logs.lease = lease
+		c.Changed = func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	})
+	c := p.copy(t, 968, 1)
+	await(t, c, changed, CaughtUp)
+	g := p.logs.Log(968)
+	g.Require([]string{"b"})
+	return p, g, c
+}
+
+func need(p *pair) *Need {
+	n := &Need{}
+	p.logs.Add(n, 968)
+	return n
+}
+
+func TestWriteIsNeededUntilAcknowledged(t *testing.T) {
+	p, _, _ := replica(t, 0)
+	if n := need(p); n.Any() {
+		t.Error("there is a need before any write")
+	}
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	n := need(p)
+	if !n.Any() || n.State() != Open {
+		t.Errorf("after a write the need is %v", n.State())
+	}
+	close(hold)
+	if got := p.logs.Wait(n, nil); got != Met {
+		t.Errorf("acknowledged, the need is %v", got)
+	}
+	if got := contents(p.to, 968); len(got) != 1 {
+		t.Errorf("acknowledged, the copy has %v", got)
+	}
+}
+
+func TestNeedWithoutTheNode(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	hold := make(chan struct{})
+	defer close(hold)
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	n := need(p)
+	g.Require(nil)
+	if got := p.logs.Wait(n, nil); got != Met {
+		t.Errorf("when the node is not required any more the need is %v", got)
+	}
+	g.Require([]string{"c"})
+	if n := need(p); n.State() != Open {
+		t.Errorf("of a node that has no copy the need is %v", n.State())
+	}
+}
+
+func TestFencedNeedIsLost(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	n := need(p)
+	if seq := p.receiver.Promise(968, 2); seq != 0 {
+		t.Errorf("the copy has effect %d", seq)
+	}
+	close(hold)
+	if got := p.logs.Wait(n, nil); got != Lost {
+		t.Errorf("after a promise to another owner the need is %v", got)
+	}
+	if !g.Fenced() {
+		t.Error("the log is not fenced")
+	}
+	if got := contents(p.to, 968); len(got) != 0 {
+		t.Errorf("the copy has taken %v", got)
+	}
+	if n := need(p); n.State() != Lost {
+		t.Errorf("a later need is %v", n.State())
+	}
+}
+
+func TestWhatWasAcknowledgedStaysSo(t *testing.T) {
+	p, _, c := replica(t, 0)
+	set(p.from, 0, "{a}1", "x", 0)
+	n := need(p)
+	if err := c.HandOver(2); err != nil {
+		t.Fatal(err)
+	}
+	p.logs.Drop(968)
+	if got := n.State(); got != Met {
+		t.Errorf("after the hand-over the need is %v", got)
+	}
+}
+
+func TestBrokenStreamLeavesTheNeedOpen(t *testing.T) {
+	p, g, c := replica(t, 0)
+	p.broken = func([]byte) error { return fmt.Errorf("cut") }
+	set(p.from, 0, "{a}1", "x", 0)
+	n := need(p)
+	<-c.Done()
+	set(p.from, 0, "{a}2", "x", 0)
+	if m := need(p); n.State() != Open || m.State() != Open {
+		t.Errorf("the needs are %v and %v", n.State(), m.State())
+	}
+	g.Require(nil)
+	if got := p.logs.Wait(n, nil); got != Met {
+		t.Errorf("without the node the need is %v", got)
+	}
+}
+
+func TestReadsAreConfirmed(t *testing.T) {
+	p, _, _ := replica(t, time.Second)
+	now := time.Duration(0)
+	p.logs.now = func() time.Duration { return now }
+	set(p.from, 0, "{a}1", "x", 0)
+	if got := p.logs.Wait(need(p), nil); got != Met {
+		t.Fatal(got)
+	}
+	if n := need(p); n.Any() {
+		t.Error("within the lease a read has to be confirmed")
+	}
+	now += 2 * time.Second
+	n := need(p)
+	if !n.Any() {
+		t.Fatal("beyond the lease a read need not be confirmed")
+	}
+	if got := p.logs.Wait(n, nil); got != Met {
+		t.Errorf("confirmed, the need is %v", got)
+	}
+	now += 2 * time.Second
+	p.receiver.Promise(968, 2)
+	if got := p.logs.Wait(need(p), nil); got != Lost {
+		t.Errorf("when another is the owner a read is %v", got)
+	}
+}
+
+func TestNumbersGoOn(t *testing.T) {
+	p, g, c := replica(t, 0)
+	for i := range 10 {
+		set(p.from, 0, fmt.Sprintf("{a}%d", i), "x", 0)
+	}
+	if got := p.logs.Wait(need(p), nil); got != Met {
+		t.Fatal(got)
+	}
+	if g.Seq() != 10 || p.receiver.Seq(968) != 10 {
+		t.Errorf("the owner has %d effects, the copy %d", g.Seq(), p.receiver.Seq(968))
+	}
+	if err := c.HandOver(2); err != nil {
+		t.Fatal(err)
+	}
+	next := NewLogs(p.to, 0).Open(968, p.receiver.Seq(968))
+	set(p.to, 0, "{a}x", "x", 0)
+	if next.Seq() != 11 {
+		t.Errorf("the next effect has number %d", next.Seq())
+	}
+}
