@@ -83,11 +83,12 @@ var layers = [][]string{
 // apart are packages outside the way of a request: they import nothing of it,
 // except what is named.
 var apart = map[string][]string{
-	"bench":             {"internal/loadgen"},
+	"bench":             {"internal/loadgen", "internal/simulate", "internal/nodes"},
 	"internal/loadgen":  nil,
 	"internal/lint":     nil,
+	"internal/nodes":    {"internal/hashing"},
 	"internal/simulate": {"internal/cluster", "internal/hashing"},
-	"tests":             nil,
+	"tests":             {"internal/nodes"},
 }
 
 // only says who alone may import a package.
@@ -97,6 +98,7 @@ var only = map[string][]string{
 	"internal/node":        {"cmd/larder"},
 	"internal/demo":        {"cmd/larder"},
 	"internal/loadgen":     {"bench", "cmd/larder"},
+	"internal/nodes":       {"bench", "tests"},
 }
 
 // home returns the named directory that a package belongs to and its layer, -1

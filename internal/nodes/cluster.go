@@ -1,0 +1,207 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options say what nodes are made of.
+type Options struct {
+	// Binary is the path of larder. See [Build].
+	Binary string
+	// Parent is the directory that the temporary directory is made in. Default:
+	// the system's.
+	Parent string
+	// Args are flags of larder serve for every node, behind those of this package.
+	Args []string
+	// Env are variables for every node, beside those of this process.
+	Env []string
+}
+
+// Cluster is a cluster of nodes, or of some that stand alone. Safe for concurrent use.
+type Cluster struct {
+	o   Options
+	dir string
+
+	mu    sync.Mutex
+	nodes []*Node // GUARDED_BY(mu): in the order in which they were added
+}
+
+// Begin makes a cluster without nodes. Its Close must be called.
+func Begin(o Options) (*Cluster, error) {
+	if o.Binary == "" {
+		return nil, errors.New("nodes: Options without Binary")
+	}
+	dir, err := os.MkdirTemp(o.Parent, "larder-nodes-")
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{o: o, dir: dir}, nil
+}
+
+// Close kills all nodes, waits for their end and removes what they left on disk.
+// It may be called twice.
+func (c *Cluster) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.nodes {
+		n.Kill()
+		n.ports.release()
+	}
+	c.nodes = nil
+	return os.RemoveAll(c.dir)
+}
+
+// Nodes returns all nodes, in the order in which they were added. The list is
+// the caller's.
+func (c *Cluster) Nodes() []*Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.nodes)
+}
+
+// Serving returns the nodes that serve.
+func (c *Cluster) Serving() []*Node {
+	return slices.DeleteFunc(c.Nodes(), func(n *Node) bool { return !n.Serving() })
+}
+
+// Addresses returns where the serving nodes do so with RESP.
+func (c *Cluster) Addresses() (list []string) {
+	for _, n := range c.Serving() {
+		list = append(list, n.RESP)
+	}
+	return list
+}
+
+// Add starts one more node and returns when it answers clients: the first forms
+// the cluster, every other one joins it through those that serve. args are more
+// flags of larder serve.
+func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
+	var role []string
+	for _, n := range c.Serving() {
+		if n.Peer != "" {
+			role = append(role, "--join", n.Peer)
+		}
+	}
+	if role == nil {
+		role = []string{"--cluster"}
+	}
+	n, err := c.make(role, args)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.Start(ctx)
+}
+
+// Grow adds nodes until count have been added, one after the other.
+func (c *Cluster) Grow(ctx context.Context, count int, args ...string) error {
+	for len(c.Nodes()) < count {
+		if _, err := c.Add(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GrowAtOnce is Grow with all nodes behind the first starting at the same time.
+func (c *Cluster) GrowAtOnce(ctx context.Context, count int, args ...string) error {
+	if err := c.Grow(ctx, 1, args...); err != nil {
+		return err
+	}
+	missing := count - len(c.Nodes())
+	errs := make([]error, max(missing, 0))
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() { _, errs[i] = c.Add(ctx, args...) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// AddAlone starts a node that is in no cluster.
+func (c *Cluster) AddAlone(ctx context.Context, args ...string) (*Node, error) {
+	n, err := c.make(nil, args)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.Start(ctx)
+}
+
+// make prepares a node. Without a role it stands alone.
+func (c *Cluster) make(role, args []string) (*Node, error) {
+	ports, err := claimBlock()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := &Node{
+		Name: fmt.Sprintf("n%d", len(c.nodes)+1), binary: c.o.Binary, env: c.o.Env, ports: ports,
+		RESP: ports.address(portRESP), HTTP: ports.address(portHTTP),
+	}
+	n.Dir, n.Log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
+	n.args = append([]string{"serve", "--resp-addr", n.RESP, "--http-addr", n.HTTP}, role...)
+	if role != nil {
+		n.Peer, n.RESPCluster = ports.address(portPeer), ports.address(portRESPCluster)
+		n.args = append(n.args, "--name", n.Name, "--data-dir", n.Dir, "--peer-addr", n.Peer, "--resp-cluster-addr", n.RESPCluster)
+	}
+	n.args = slices.Concat(n.args, c.o.Args, args)
+	c.nodes = append(c.nodes, n)
+	return n, nil
+}
+
+// Condition is something to wait for. It returns nil when a status fulfils it,
+// else what is missing.
+type Condition func(*Status) error
+
+// Await waits until all conditions hold on every serving member of the cluster
+// at the same look, and all of them have the same view. The error says
+// what was missing at the end.
+func (c *Cluster) Await(ctx context.Context, conditions ...Condition) error {
+	for {
+		err := c.check(ctx, conditions)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// check looks once.
+func (c *Cluster) check(ctx context.Context, conditions []Condition) error {
+	var first *Status
+	for _, n := range c.Serving() {
+		if n.Peer == "" {
+			continue
+		}
+		s, err := n.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			first = s
+		}
+		if s.View != first.View {
+			return fmt.Errorf("node %s has view %d, another one %d", n.Name, s.View, first.View)
+		}
+		for _, holds := range conditions {
+			if err := holds(s); err != nil {
+				return fmt.Errorf("node %s: %w", n.Name, err)
+			}
+		}
+	}
+	if first == nil {
+		return errors.New("no node of the cluster runs")
+	}
+	return nil
+}
