@@ -77,6 +77,10 @@ func (x *Executor) infoStats(w *infoWriter) {
 	w.zeros("io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks", "reply_buffer_expands",
 		"eventloop_cycles", "eventloop_duration_sum", "eventloop_duration_cmd_sum", "instantaneous_eventloop_cycles_per_sec",
 		"instantaneous_eventloop_duration_usec")
+	w.field("forwarded_requests", x.forwarding.sent.Load())
+	w.field("forward_errors", x.forwarding.errors.Load())
+	w.field("forward_retries", x.forwarding.retries.Load())
+	w.field("forward_served", x.forwarding.served.Load())
 	w.field("acl_access_denied_auth", x.stats.authFailed.Load())
 	w.zeros("acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel")
 	w.field("client_query_buffer_limit_disconnections", n.QueryLimitClosed-base.query.Load())

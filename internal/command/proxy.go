@@ -46,6 +46,7 @@ func (l *proxies) giveBack(x *Executor, p *Session) {
 		x.endInternal(p)
 		return
 	}
+	p.wait = waitState{}
 	p.wait.init()
 	l.idle = append(l.idle, p)
 }

@@ -39,6 +39,12 @@ type Snapshot struct {
 	ErrorReplies       uint64
 	CommandsPerSecond  float64
 	UptimeMilliseconds int64
+
+	// In a cluster:
+	Forwarded      uint64 // requests of clients handed to other nodes; one that is split counts for each
+	ForwardErrors  uint64 // attempts to forward that brought no reply
+	ForwardRetries uint64 // requests forwarded once more
+	ForwardServed  uint64 // requests executed for other nodes
 }
 
 // CommandSnapshot are the counters of one command.
@@ -79,6 +85,10 @@ func Counters() []CounterInfo {
 		{"slow_log_entries", "entries", "Entries in the slow log.", true, func(s *Snapshot) float64 { return float64(s.SlowLogEntries) }},
 		{"slow_batches_total", "batches", "Pipelines of fast commands that as a whole exceeded a threshold.", false, func(s *Snapshot) float64 { return float64(s.SlowBatches) }},
 		{"auth_failures_total", "requests", "Wrong passwords.", false, func(s *Snapshot) float64 { return float64(s.AuthFailures) }},
+		{"forwarded_requests_total", "requests", "Requests handed to the owner of their keys, another node.", false, func(s *Snapshot) float64 { return float64(s.Forwarded) }},
+		{"forward_errors_total", "requests", "Attempts to forward a request that brought no reply.", false, func(s *Snapshot) float64 { return float64(s.ForwardErrors) }},
+		{"forward_retries_total", "requests", "Requests that were forwarded once more.", false, func(s *Snapshot) float64 { return float64(s.ForwardRetries) }},
+		{"forward_served_total", "requests", "Requests executed for other nodes.", false, func(s *Snapshot) float64 { return float64(s.ForwardServed) }},
 		{"error_replies_total", "replies", "Requests answered by an error.", false, func(s *Snapshot) float64 { return float64(s.ErrorReplies) }},
 	}
 }
@@ -98,6 +108,8 @@ func (x *Executor) Snapshot() Snapshot {
 		ConnectionsTotal: x.stats.connections.Load(), ConnectionsRefused: x.stats.refused.Load(),
 		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
+		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
+		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(),
 		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
 	}
 	x.stats.mu.Lock()
