@@ -56,15 +56,24 @@ func newWorld(t testing.TB) *world {
 func (w *world) node(id cluster.NodeID) *testNode {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := w.nodes[id]; n != nil && !n.dead.Load() {
+	if n := w.nodes[id]; n != nil && !n.dead.Load() && n.member != nil {
 		return n
 	}
 	return nil
 }
 
 // start starts a node; number decides its id.
-func (w *world) start(number int, incarnation uint64) *testNode {
+func (w *world) start(number int, incarnation uint64, change ...func(*Config)) *testNode {
 	w.t.Helper()
+	n, err := w.try(number, incarnation, change...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// try is start that may fail; then the node has stopped.
+func (w *world) try(number int, incarnation uint64, change ...func(*Config)) (*testNode, error) {
 	id := cluster.NodeID(fmt.Sprintf("%040x", number))
 	n := &testNode{w: w, id: id, queue: map[cluster.NodeID]chan func(){}}
 	var err error
@@ -79,14 +88,24 @@ func (w *world) start(number int, incarnation uint64) *testNode {
 	defer cancel()
 	moves := controller.DefaultSettings()
 	moves.Moves, moves.MovesPerSource, moves.MovesPerTarget, moves.RebalanceDelay = 64, 32, 32, 100*time.Millisecond
-	n.member, err = Start(ctx, Config{
+	cfg := Config{
 		Self:        cluster.Node{ID: id, Name: fmt.Sprintf("n%d", number), Weight: 100, Peer: fmt.Sprintf("n%d:1", number)},
 		Incarnation: incarnation, Configuration: &connection{w.conf, n}, Peers: n, Store: n.store, Reroute: n.reroute, Moves: moves, Log: w.log,
-	})
-	if err != nil {
-		w.t.Fatal(err)
 	}
-	return n
+	for _, c := range change {
+		c(&cfg)
+	}
+	cfg.Ready = func(m *Member) {
+		w.mu.Lock()
+		n.member = m
+		w.mu.Unlock()
+	}
+	if _, err := Start(ctx, cfg); err != nil {
+		n.dead.Store(true)
+		n.store.Close()
+		return nil, err
+	}
+	return n, nil
 }
 
 func (n *testNode) stop() {
@@ -109,7 +128,7 @@ func (n *testNode) reroute(r *cluster.Routes) {
 // Call implements [Peers].
 func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload []byte) ([]byte, error) {
 	other := n.w.node(to.ID)
-	if other == nil || other.member == nil {
+	if other == nil {
 		return nil, errors.New("unreachable")
 	}
 	return other.member.Answer(n.id, kind, payload)
@@ -145,7 +164,7 @@ func (l *line) Send(batch []byte, done func([]replication.Refusal, error)) {
 	l.from.w.mu.Unlock()
 	q <- func() {
 		other := l.from.w.node(l.to)
-		if other == nil || other.member == nil || l.from.dead.Load() {
+		if other == nil || l.from.dead.Load() {
 			done(nil, errors.New("unreachable"))
 			return
 		}

@@ -42,6 +42,22 @@ type Config struct {
 	// Ready is called before anything is asked of other nodes: from then on their
 	// calls can be answered. May be nil.
 	Ready func(*Member)
+
+	// Last is the view that was in force when this node stopped: with it the node
+	// serves when the configuration service is away for longer than Patience
+	// (zero: 3 s). Nil: Start fails then.
+	Last     *cluster.View
+	Patience time.Duration
+	// Keep stores a view for the next start. It is called in a goroutine of its
+	// own, not more than once in a while. May be nil.
+	Keep func(view []byte) error
+	// Twin reports whether a process with this node's own key answers at a peer
+	// address: another one, with a copy of the data directory. May be nil.
+	Twin func(ctx context.Context, address string) bool
+	// Expelled is told when a node that has begun to serve without the
+	// configuration service is refused once that is back. May be nil.
+	Expelled func(error)
+
 	// Moves bounds what the controller does at a time. Zero fields:
 	// [controller.DefaultSettings].
 	Moves controller.Settings
@@ -64,6 +80,8 @@ type Peers interface {
 const (
 	CallReport uint8 = 1 // to the controller: progress of moves
 	CallKick   uint8 = 2 // to the controller: look at what has been asked for
+	CallVitals uint8 = 3 // to anybody: what only the node itself knows
+	CallView   uint8 = 4 // to anybody: the newest view, for a node that starts without the service
 )
 
 // Member is this node's part in the cluster. Safe for concurrent use.
@@ -86,12 +104,15 @@ type Member struct {
 	done   sync.WaitGroup
 	kick   chan struct{} // to the agent: something has changed
 
-	alive    Registration
 	lead     lead
 	settings atomic.Int64 // revision that is applied
+	// coordinator: this node runs a member of the configuration service.
+	coordinator atomic.Bool
 
 	mu        sync.Mutex
-	registry  registry // GUARDED_BY(mu), as all below
+	alive     Registration // GUARDED_BY(mu), as all up to wishes; nil: not registered
+	away      bool         // serves by the last view, without the configuration service
+	registry  registry
 	view      *cluster.View
 	viewNews  chan struct{} // closed and replaced at every view that is learned
 	routeNews chan struct{} // and at every view that is put in force
@@ -113,22 +134,18 @@ type Member struct {
 	}
 }
 
-// Errors of Start.
-var (
-	// ErrLeft is returned to a node that has been removed from the cluster.
-	ErrLeft = errors.New("this node has been removed from the cluster: to join again as a new node, start it with an empty data directory")
-	// ErrNoView is returned when nobody has told which node owns what.
-	ErrNoView = errors.New("no controller has written a view")
-)
-
-// Start registers the node and returns when it has routes. ctx bounds the start
-// only.
+// Start registers the node and returns when it has routes: those of the last
+// view, when the configuration service is away and Config.Last is given. ctx
+// bounds the start only.
 func Start(ctx context.Context, cfg Config) (*Member, error) {
 	if cfg.Moves == (controller.Settings{}) {
 		cfg.Moves = controller.DefaultSettings()
 	}
 	if cfg.AliveTTL == 0 {
 		cfg.AliveTTL = 5 * time.Second
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 3 * time.Second
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -137,6 +154,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 		cfg: cfg, log: cfg.Log, id: cfg.Self.ID, began: time.Now(), kick: make(chan struct{}, 1),
 		registry: newRegistry(), viewNews: make(chan struct{}), routeNews: make(chan struct{}),
 	}
+	m.coordinator.Store(cfg.Self.Coordinator)
 	m.moves.init()
 	m.lead.init()
 	if cfg.BytesPerSecond > 0 {
@@ -155,29 +173,6 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	return m, nil
 }
 
-func (m *Member) start(ctx context.Context) error {
-	if err := m.record(ctx); err != nil {
-		return err
-	}
-	presence, err := json.Marshal(m.presence())
-	if err != nil {
-		return err
-	}
-	if m.alive, err = m.cfg.Configuration.Register(ctx, prefixAlive+string(m.id), presence, m.cfg.AliveTTL); err != nil {
-		return fmt.Errorf("register this node: %w", err)
-	}
-	if err := m.follow(ctx); err != nil {
-		return err
-	}
-	m.goes(m.campaign)
-	if err := m.firstView(ctx); err != nil {
-		return err
-	}
-	m.reconcile()
-	m.goes(m.agent)
-	return nil
-}
-
 // goes runs a part of the member until it stops.
 func (m *Member) goes(f func()) {
 	m.done.Add(1)
@@ -185,44 +180,6 @@ func (m *Member) goes(f func()) {
 		defer m.done.Done()
 		f()
 	}()
-}
-
-// record writes what this node says of itself to the registry, keeping what
-// operators have said of it.
-func (m *Member) record(ctx context.Context) error {
-	key := prefixNodes + string(m.id)
-	for {
-		self := m.cfg.Self
-		self.State = cluster.Active
-		item, err := m.cfg.Configuration.Load(ctx, key)
-		switch {
-		case errors.Is(err, ErrAbsent):
-			item.Revision = 0
-		case err != nil:
-			return fmt.Errorf("read this node's record: %w", err)
-		default:
-			var was cluster.Node
-			if err := json.Unmarshal(item.Data, &was); err != nil {
-				return fmt.Errorf("read this node's record: %w", err)
-			}
-			if was.State == cluster.Left {
-				return ErrLeft
-			}
-			self.State = was.State
-		}
-		data, err := json.Marshal(&self)
-		if err != nil {
-			return err
-		}
-		_, err = m.cfg.Configuration.Save(ctx, key, data, item.Revision, nil)
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-}
-
-func (m *Member) presence() presence {
-	return presence{Incarnation: m.cfg.Incarnation, Since: m.began.UTC(), Settings: m.settings.Load()}
 }
 
 // now is the time of this member: it only rises.
@@ -234,33 +191,6 @@ func (m *Member) nudge() {
 	case m.kick <- struct{}{}:
 	default:
 	}
-}
-
-// follow reads the registry, the view and who the controller is, and goes on
-// watching them.
-func (m *Member) follow(ctx context.Context) error {
-	for _, w := range []struct {
-		prefix string
-		apply  func(Delivery)
-	}{
-		{prefixNodes, m.nodesChanged},
-		{prefixAlive, m.aliveChanged},
-		{keyView, m.viewChanged},
-		{keyController, m.leaderChanged},
-		{prefixWishes, m.wishesChanged},
-	} {
-		items, revision, err := m.cfg.Configuration.List(ctx, w.prefix)
-		if err != nil {
-			return fmt.Errorf("read the state of the cluster: %w", err)
-		}
-		w.apply(Delivery{Resync: true, Items: items, Revision: revision})
-		m.goes(func() {
-			for d := range m.cfg.Configuration.Watch(m.ctx, w.prefix, revision) {
-				w.apply(d)
-			}
-		})
-	}
-	return nil
 }
 
 func (m *Member) nodesChanged(d Delivery) {
@@ -338,23 +268,6 @@ func (m *Member) leaderChanged(d Delivery) {
 	}
 }
 
-// firstView waits for a view.
-func (m *Member) firstView(ctx context.Context) error {
-	for {
-		m.mu.Lock()
-		v, news := m.view, m.viewNews
-		m.mu.Unlock()
-		if v != nil {
-			return nil
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrNoView, ctx.Err())
-		}
-	}
-}
-
 // View returns the newest view that is known, nil before the first.
 func (m *Member) View() *cluster.View {
 	m.mu.Lock()
@@ -379,10 +292,14 @@ func (m *Member) AwaitView(ctx context.Context, version uint64) error {
 	}
 }
 
-// Alive reports whether a process of the node is known to run.
+// Alive reports whether a process of the node is known to run. Without the
+// configuration service all are believed to.
 func (m *Member) Alive(id cluster.NodeID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.away {
+		return true
+	}
 	_, ok := m.registry.alive[id]
 	return ok
 }
@@ -392,23 +309,6 @@ func (m *Member) Alive(id cluster.NodeID) bool {
 func (m *Member) SettingsApplied(revision int64) {
 	if m.settings.Swap(revision) != revision {
 		m.nudge()
-	}
-}
-
-// tellPresence renews what this process registers of itself when that has changed.
-func (m *Member) tellPresence() {
-	now := m.settings.Load()
-	if now == m.toldSettings {
-		return
-	}
-	data, err := json.Marshal(m.presence())
-	if err != nil {
-		panic("membership: " + err.Error()) // numbers and a time
-	}
-	ctx, cancel := context.WithTimeout(m.ctx, saveTimeout)
-	defer cancel()
-	if m.alive.Update(ctx, data) == nil {
-		m.toldSettings = now
 	}
 }
 
@@ -428,6 +328,14 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 	case CallKick:
 		m.lead.nudge()
 		return nil, nil
+	case CallVitals:
+		return json.Marshal(m.vitals())
+	case CallView:
+		v := m.View()
+		if v == nil {
+			return nil, ErrNoView
+		}
+		return v.Encode(), nil
 	}
 	return nil, errors.New("unknown call " + strconv.Itoa(int(kind)) + ": the nodes' releases are too far apart")
 }
@@ -443,9 +351,8 @@ func (m *Member) Stop(ctx context.Context) error {
 	m.cancel()
 	m.moves.close()
 	m.done.Wait()
-	var errs []error
-	if m.alive != nil {
-		errs = append(errs, m.alive.Close(ctx))
+	if r := m.registration(); r != nil {
+		return r.Close(ctx)
 	}
-	return errors.Join(errs...)
+	return nil
 }

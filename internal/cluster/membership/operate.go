@@ -158,6 +158,11 @@ type Status struct {
 	Held     string       `json:"held,omitempty"`
 	Paused   bool         `json:"paused,omitempty"`
 	PausedBy string       `json:"paused_by,omitempty"`
+	// Away: the node has started without the configuration service, and serves by
+	// the view that was known last. Who is alive is not known then.
+	Away bool `json:"away,omitempty"`
+	// Pinned counts the partitions that operators have sent to a node.
+	Pinned int `json:"pinned,omitempty"`
 }
 
 // NodeStatus is a node in a [Status].
@@ -170,6 +175,9 @@ type NodeStatus struct {
 	Coming     int       `json:"coming,omitempty"`
 	// Settings is the revision of the settings that is in force there.
 	Settings int64 `json:"settings,omitempty"`
+	// Vitals is what the node itself says; nil: it has not answered. Only of
+	// [Member.Survey].
+	Vitals *Vitals `json:"vitals,omitempty"`
 }
 
 // MoveStatus is one partition under way.
@@ -178,59 +186,7 @@ type MoveStatus struct {
 	From      cluster.NodeID `json:"from,omitempty"`
 	To        cluster.NodeID `json:"to"`
 	Arriving  bool           `json:"arriving,omitempty"`
-}
-
-// Status returns the state of the cluster.
-func (m *Member) Status() Status {
-	m.mu.Lock()
-	s := Status{Self: m.id, Controller: m.leader, Paused: m.wishes.Paused, PausedBy: m.wishes.PausedBy}
-	v, nodes := m.view, m.registry.list()
-	alive := make(map[cluster.NodeID]lively, len(m.registry.alive))
-	for id, l := range m.registry.alive {
-		alive[id] = l
-	}
-	m.mu.Unlock()
-	if v == nil {
-		return s
-	}
-	s.View = v.Version
-	owned, leaving, coming := v.Owned(), make([]int, len(v.Nodes)), make([]int, len(v.Nodes))
-	for p := range v.Rows {
-		r := &v.Rows[p]
-		if r.Owner == cluster.NoNode {
-			s.Unowned++
-			continue
-		}
-		if _, up := alive[v.Owner(p)]; !up {
-			s.Unserved++
-		}
-		if r.Target == cluster.NoNode {
-			continue
-		}
-		coming[r.Target]++
-		ms := MoveStatus{Partition: p, To: v.Target(p), Arriving: v.Arriving(p)}
-		if !ms.Arriving {
-			leaving[r.Owner]++
-			ms.From = v.Owner(p)
-		}
-		s.Moving = append(s.Moving, ms)
-	}
-	for _, n := range nodes {
-		if n.State == cluster.Left && v.Index(n.ID) == cluster.NoNode {
-			continue
-		}
-		l, up := alive[n.ID]
-		ns := NodeStatus{Node: n, Alive: up, Since: l.Since, Settings: l.Settings}
-		if at := v.Index(n.ID); at != cluster.NoNode {
-			ns.Partitions, ns.Leaving, ns.Coming = owned[at], leaving[at], coming[at]
-		}
-		s.Nodes = append(s.Nodes, ns)
-	}
-	m.lead.mu.Lock()
-	defer m.lead.mu.Unlock()
-	if m.lead.leading {
-		t := m.lead.tally
-		s.Done, s.All, s.Bytes, s.Total, s.Held = t.Done, t.All(), t.Bytes, t.Total, m.lead.outcome.Held
-	}
-	return s
+	// Bytes of about Total have been sent, as far as that is known.
+	Bytes uint64 `json:"bytes,omitempty"`
+	Total uint64 `json:"total,omitempty"`
 }

@@ -14,8 +14,9 @@ import (
 // presence is what a running process registers of itself.
 type presence struct {
 	Incarnation uint64    `json:"incarnation"`
-	Since       time.Time `json:"since"`    // for people
-	Settings    int64     `json:"settings"` // revision that the process has applied
+	Since       time.Time `json:"since"`          // for people
+	Settings    int64     `json:"settings"`       // revision that the process has applied
+	Peer        string    `json:"peer,omitempty"` // where the process answers
 }
 
 // registry is what the configuration service says of the nodes. It belongs to

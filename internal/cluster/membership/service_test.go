@@ -20,6 +20,19 @@ type service struct {
 	owner    map[string]cluster.NodeID // of keys that go with a process
 	log      []event
 	news     chan struct{}
+	// away: no call is answered, nothing is delivered.
+	away bool
+}
+
+var errAway = errors.New("no quorum")
+
+// setAway takes the service away, or brings it back.
+func (s *service) setAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+	close(s.news)
+	s.news = make(chan struct{})
 }
 
 type event struct {
@@ -88,6 +101,9 @@ var _ Configuration = (*connection)(nil)
 func (c *connection) Load(_ context.Context, key string) (Item, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.away {
+		return Item{}, errAway
+	}
 	it, ok := c.items[key]
 	if !ok {
 		return Item{}, ErrAbsent
@@ -98,6 +114,9 @@ func (c *connection) Load(_ context.Context, key string) (Item, error) {
 func (c *connection) List(_ context.Context, prefix string) (list []Item, revision int64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.away {
+		return nil, 0, errAway
+	}
 	for _, key := range slices.Sorted(maps.Keys(c.items)) {
 		if strings.HasPrefix(key, prefix) {
 			list = append(list, c.items[key])
@@ -113,9 +132,12 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 		for {
 			c.mu.Lock()
 			d := Delivery{Revision: c.revision}
+			if c.away {
+				d.Revision = after
+			}
 			for _, e := range c.log {
 				switch {
-				case e.revision <= after || !strings.HasPrefix(e.item.Key, prefix):
+				case c.away || e.revision <= after || !strings.HasPrefix(e.item.Key, prefix):
 				case e.removed:
 					d.Removed = append(d.Removed, e.item.Key)
 				default:
@@ -145,6 +167,9 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 func (c *connection) Save(_ context.Context, key string, data []byte, revision int64, t Term) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.away {
+		return 0, errAway
+	}
 	if revision != AnyRevision && c.items[key].Revision != revision {
 		return 0, ErrConflict
 	}
@@ -157,6 +182,9 @@ func (c *connection) Save(_ context.Context, key string, data []byte, revision i
 func (c *connection) Remove(_ context.Context, key string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.away {
+		return errAway
+	}
 	c.write(key, nil, true)
 	return nil
 }
@@ -169,6 +197,9 @@ type registration struct {
 func (c *connection) Register(_ context.Context, key string, data []byte, _ time.Duration) (Registration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.away {
+		return nil, errAway
+	}
 	c.write(key, data, false)
 	c.owner[key] = c.node.id
 	return &registration{c, key}, nil
@@ -177,7 +208,7 @@ func (c *connection) Register(_ context.Context, key string, data []byte, _ time
 func (r *registration) Update(_ context.Context, data []byte) error {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	if r.c.owner[r.key] != r.c.node.id {
+	if r.c.away || r.c.owner[r.key] != r.c.node.id {
 		return errors.New("lost")
 	}
 	r.c.write(r.key, data, false)
@@ -196,7 +227,7 @@ type term struct {
 func (c *connection) Campaign(ctx context.Context, name, id string, _ time.Duration) (Term, error) {
 	for {
 		c.mu.Lock()
-		if _, taken := c.items[name]; !taken {
+		if _, taken := c.items[name]; !taken && !c.away {
 			t := &term{c: c, revision: c.write(name, []byte(id), false), done: make(chan struct{})}
 			c.owner[name] = c.node.id
 			c.mu.Unlock()
@@ -218,6 +249,9 @@ func (t *term) Resign(context.Context) error {
 	t.once.Do(func() { close(t.done) })
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
+	if t.c.away {
+		return errAway
+	}
 	if t.c.items[keyController].Revision == t.revision {
 		t.c.write(keyController, nil, true)
 	}

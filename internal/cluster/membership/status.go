@@ -1,0 +1,204 @@
+package membership
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
+)
+
+// Status returns the state of the cluster, without asking anybody.
+func (m *Member) Status() Status {
+	m.mu.Lock()
+	s := Status{
+		Self: m.id, Controller: m.leader, Paused: m.wishes.Paused, PausedBy: m.wishes.PausedBy, Pinned: len(m.wishes.Pins), Away: m.away,
+	}
+	v, nodes := m.view, m.registry.list()
+	alive := make(map[cluster.NodeID]lively, len(m.registry.alive))
+	for id, l := range m.registry.alive {
+		alive[id] = l
+	}
+	m.mu.Unlock()
+	if v == nil {
+		return s
+	}
+	if s.Away {
+		nodes = v.Nodes
+	}
+	up := func(id cluster.NodeID) bool {
+		_, ok := alive[id]
+		return ok || s.Away
+	}
+	s.View = v.Version
+	leaving, coming := s.count(v, up)
+	owned := v.Owned()
+	for _, n := range nodes {
+		at := v.Index(n.ID)
+		if n.State == cluster.Left && at == cluster.NoNode {
+			continue
+		}
+		l := alive[n.ID]
+		ns := NodeStatus{Node: n, Alive: up(n.ID), Since: l.Since, Settings: l.Settings}
+		if at != cluster.NoNode {
+			ns.Partitions, ns.Leaving, ns.Coming = owned[at], leaving[at], coming[at]
+		}
+		s.Nodes = append(s.Nodes, ns)
+	}
+	if r := m.rebalance(); r != nil {
+		s.take(r)
+	}
+	return s
+}
+
+// count counts what a view says of partitions; leaving and coming are by node.
+func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool) (leaving, coming []int) {
+	leaving, coming = make([]int, len(v.Nodes)), make([]int, len(v.Nodes))
+	for p := range v.Rows {
+		r := &v.Rows[p]
+		if r.Owner == cluster.NoNode {
+			s.Unowned++
+			continue
+		}
+		if !up(v.Owner(p)) {
+			s.Unserved++
+		}
+		if r.Target == cluster.NoNode {
+			continue
+		}
+		coming[r.Target]++
+		move := MoveStatus{Partition: p, To: v.Target(p), Arriving: v.Arriving(p)}
+		if !move.Arriving {
+			leaving[r.Owner]++
+			move.From = v.Owner(p)
+		}
+		s.Moving = append(s.Moving, move)
+	}
+	return leaving, coming
+}
+
+// Vitals is what only a node itself knows.
+type Vitals struct {
+	MemoryUsed uint64 `json:"memory_used"`
+	MemoryMax  uint64 `json:"memory_max"` // 0: no limit
+	// View is the version that is in force there.
+	View uint64 `json:"view"`
+	// Rebalance is what the controller knows; nil on other nodes.
+	Rebalance *Rebalance `json:"rebalance,omitempty"`
+}
+
+// Rebalance is how far the controller is with the moves it wants.
+type Rebalance struct {
+	Done  int    `json:"done"`
+	All   int    `json:"all"`
+	Bytes uint64 `json:"bytes"`
+	Total uint64 `json:"total"`
+	Held  string `json:"held,omitempty"`
+	// Sent is by partition, of the moves under way.
+	Sent map[int]Sent `json:"sent,omitempty"`
+}
+
+// Sent is how much of a partition has gone to its new owner.
+type Sent struct {
+	Bytes uint64 `json:"bytes"`
+	Total uint64 `json:"total"`
+}
+
+func (m *Member) vitals() Vitals {
+	v := Vitals{MemoryUsed: m.cfg.Store.Used(), MemoryMax: m.cfg.Store.MaxBytes(), Rebalance: m.rebalance()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.routed.view != nil {
+		v.View = m.routed.view.Version
+	}
+	return v
+}
+
+// rebalance returns what this node knows as the controller, nil when it is not.
+func (m *Member) rebalance() *Rebalance {
+	view := m.View()
+	m.lead.mu.Lock()
+	defer m.lead.mu.Unlock()
+	if !m.lead.leading || view == nil {
+		return nil
+	}
+	t := m.lead.tally
+	r := &Rebalance{Done: t.Done, All: t.All(), Bytes: t.Bytes, Total: t.Total, Held: m.lead.outcome.Held, Sent: map[int]Sent{}}
+	for id, report := range m.lead.reports {
+		for _, l := range report.Leaving {
+			if l.Stage != controller.HandingOver && l.Partition >= 0 && l.Partition < cluster.Partitions && view.Owner(l.Partition) == id {
+				r.Sent[l.Partition] = Sent{l.Bytes, l.Total}
+			}
+		}
+	}
+	return r
+}
+
+// take adds what the controller knows.
+func (s *Status) take(r *Rebalance) {
+	s.Done, s.All, s.Bytes, s.Total, s.Held = r.Done, r.All, r.Bytes, r.Total, r.Held
+	for i := range s.Moving {
+		sent := r.Sent[s.Moving[i].Partition]
+		s.Moving[i].Bytes, s.Moving[i].Total = sent.Bytes, sent.Total
+	}
+}
+
+// surveyFor is how long the other nodes have to answer.
+const surveyFor = 500 * time.Millisecond
+
+// Survey returns the state of the cluster with what every node says of itself:
+// it asks those that are alive, for half a second at most.
+func (m *Member) Survey(ctx context.Context) Status {
+	s := m.Status()
+	ctx, cancel := context.WithTimeout(ctx, surveyFor)
+	defer cancel()
+	var asked sync.WaitGroup
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if n.ID == m.id {
+			own := m.vitals()
+			n.Vitals = &own
+			continue
+		}
+		if !n.Alive {
+			continue
+		}
+		asked.Go(func() {
+			data, err := m.cfg.Peers.Call(ctx, &n.Node, CallVitals, nil)
+			var v Vitals
+			if err == nil && json.Unmarshal(data, &v) == nil {
+				n.Vitals = &v
+			}
+		})
+	}
+	asked.Wait()
+	for _, n := range s.Nodes {
+		if n.Vitals != nil && n.Vitals.Rebalance != nil && n.ID == s.Controller {
+			s.take(n.Vitals.Rebalance)
+		}
+	}
+	return s
+}
+
+// ErrNoController is returned when there is no controller to talk to.
+var ErrNoController = errors.New("no node is the controller at this moment")
+
+// Kick makes the controller look at once at what is to be done.
+func (m *Member) Kick(ctx context.Context) error {
+	m.mu.Lock()
+	leader := m.leader
+	m.mu.Unlock()
+	if leader == m.id {
+		m.lead.nudge()
+		return nil
+	}
+	node := m.View().Node(leader)
+	if node == nil {
+		return ErrNoController
+	}
+	_, err := m.cfg.Peers.Call(ctx, node, CallKick, nil)
+	return err
+}
