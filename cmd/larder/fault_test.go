@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -69,8 +70,9 @@ func TestEndpoint(t *testing.T) {
 
 // Each flag of serve names a setting that exists; config panics otherwise.
 func TestServeFlagsAreSettings(t *testing.T) {
+	anything := []string{"unix", "password", "data-dir", "name", "zone"} // texts that may be anything
 	for _, f := range serveFlags {
-		if _, err := config.Parse("", nil, config.Override{Flag: "--" + f.name, Path: f.path, Values: []string{"?"}}); err == nil && f.name != "unix" && f.name != "password" {
+		if _, err := config.Parse("", nil, config.Override{Flag: "--" + f.name, Path: f.path, Values: []string{"?"}}); err == nil && !slices.Contains(anything, f.name) {
 			t.Errorf("--%s accepts nonsense", f.name)
 		}
 	}

@@ -109,13 +109,26 @@ func newServeCommand() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("log-level", words("debug", "info", "warn", "error"))
 	_ = c.RegisterFlagCompletionFunc("log-format", words(config.LogText, config.LogJSON))
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := config.Load(file, overrides(c, lists)...)
+		cfg, err := configuration(file, overrides(c, lists))
 		if err != nil {
 			return err
 		}
 		return serve(c.Context(), cfg)
 	}
 	return c
+}
+
+// configuration returns that of a node which is alone, or what a node of a
+// cluster has before the settings of the cluster are known.
+func configuration(file string, flags []config.Override) (config.Config, error) {
+	own, err := config.ReadOwn(file, flags...)
+	if err != nil {
+		return config.Config{}, err
+	}
+	if cfg, err := own.BeforeCluster(); err == nil && cfg.Cluster.On() {
+		return cfg, nil
+	}
+	return config.Load(file, flags...)
 }
 
 func noFile(c *cobra.Command, args []string) error {

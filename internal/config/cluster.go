@@ -5,7 +5,9 @@ import (
 	"math"
 	"net"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/controller"
@@ -255,6 +257,11 @@ var clusterSettings = []setting[Config]{
 	},
 }
 
+// notOfHost reports whether a letter cannot be in the name of a host.
+func notOfHost(r rune) bool {
+	return r != '-' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+}
+
 // judgeCluster returns what is wrong with the section.
 func (l *loader) judgeCluster() {
 	c := &l.config.Cluster
@@ -279,6 +286,9 @@ func (l *loader) judgeCluster() {
 		if _, err := identity.PeerAddress(address); err != nil {
 			l.objection("cluster.join", err.Error(), "write host or host:port")
 		}
+	}
+	if host := c.Advertise; host != "" && net.ParseIP(host) == nil && strings.ContainsFunc(host, notOfHost) {
+		l.objection("cluster.advertise", fmt.Sprintf("%q is no host", host), "write a name or an IP address, without a port")
 	}
 	if c.Token != "" {
 		if _, err := identity.ParseToken(c.Token); err != nil {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -21,6 +22,7 @@ import (
 	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/config"
 	"github.com/larder-cache/larder/internal/config/etcd"
+	"github.com/larder-cache/larder/internal/config/settings"
 	"github.com/larder-cache/larder/internal/server"
 )
 
@@ -43,13 +45,15 @@ type clustered struct {
 
 	coordinator *etcd.Member // nil: this node runs none
 	store       *etcd.Store
+	settings    *settings.Service
+	founded     bool // by this process
 	known       known
 
 	network   *peer.Network
 	member    *membership.Member
 	redirects *server.Server // for clients of the cluster protocol; nil: none
 	stop      context.CancelFunc
-	kept      chan struct{} // gets an element from each goroutine of keep that ends
+	kept      sync.WaitGroup // what keep has started
 }
 
 // known is what a node keeps in its data directory so that it can start while
@@ -177,7 +181,7 @@ func (c *clustered) found(ctx context.Context) error {
 	if err := c.listen(); err != nil {
 		return err
 	}
-	c.known.Seed = newSeed()
+	c.known.Seed, c.founded = newSeed(), true
 	if len(c.cfg.Etcd.Endpoints) == 0 && c.cfg.Etcd.Coordinator != "no" {
 		// What is there belongs to a cluster whose founding was interrupted.
 		if err := os.RemoveAll(c.dir.Etcd()); err != nil {
@@ -430,9 +434,7 @@ func (c *clustered) leave(ctx context.Context) error {
 	var errs []error
 	if c.stop != nil {
 		c.stop()
-		for range cap(c.kept) {
-			<-c.kept
-		}
+		c.kept.Wait()
 	}
 	if c.gate != nil {
 		errs = append(errs, c.gate.Close(), <-c.gateDone)

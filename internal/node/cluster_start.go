@@ -65,7 +65,7 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 	}
 	x.JoinCluster(&neighbours{member: c.member, network: c.network})
 	c.admit()
-	c.keep()
+	c.keep(x, store)
 	return nil
 }
 
@@ -109,18 +109,13 @@ func (c *clustered) admit() {
 }
 
 // keep starts what goes on all the time: the certificate is renewed, the list of
-// coordinators followed.
-func (c *clustered) keep() {
+// coordinators and the settings are followed.
+func (c *clustered) keep(x *command.Executor, store *memory.Store) {
 	ctx, stop := context.WithCancel(context.Background())
-	c.stop, c.kept = stop, make(chan struct{}, 2)
-	go func() {
-		c.credentials.Keep(ctx, renewEvery, c.sign, c.log)
-		c.kept <- struct{}{}
-	}()
-	go func() {
-		c.followCoordinators(ctx)
-		c.kept <- struct{}{}
-	}()
+	c.stop = stop
+	c.kept.Go(func() { c.credentials.Keep(ctx, renewEvery, c.sign, c.log) })
+	c.kept.Go(func() { c.followCoordinators(ctx) })
+	c.kept.Go(func() { c.follow(ctx, x, store) })
 }
 
 // sign signs a request of this node.

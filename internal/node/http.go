@@ -93,7 +93,13 @@ func (n *Node) addresses() []string {
 	return list
 }
 
-func (n *Node) sections() []command.Section { return n.watch.monitor.Sections() }
+func (n *Node) sections() []command.Section {
+	sections := n.watch.monitor.Sections()
+	if n.cluster != nil {
+		sections = append(sections, n.cluster.settings.Section())
+	}
+	return sections
+}
 
 // network returns what INFO shows of the server.
 func (n *Node) network() command.Network {

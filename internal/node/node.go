@@ -23,6 +23,7 @@ import (
 	"github.com/larder-cache/larder/internal/cache"
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/config/settings"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
 	"github.com/larder-cache/larder/internal/storage/memory"
@@ -37,7 +38,7 @@ type Node struct {
 	executor *command.Executor
 	server   *server.Server
 	watch    watch
-	settings settings
+	settings given
 	cluster  *clustered    // nil: the node is alone
 	stop     chan struct{} // readable when a client has asked for shutdown
 }
@@ -48,7 +49,7 @@ type Build struct{ Version, Commit, Date string }
 // Start brings a node up and returns when it serves. On an error nothing is
 // left running. The configuration must be valid.
 func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log, watch: newWatch(), settings: settings{cfg: cfg}, stop: make(chan struct{}, 1)}
+	n = &Node{log: log, watch: newWatch(), settings: given{cfg: cfg}, stop: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			_ = n.Stop(context.Background())
@@ -61,6 +62,13 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 			return n, err
 		}
 		seed = n.cluster.seed()
+		ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
+		cfg, err = n.cluster.settle(ctx, cfg)
+		cancel()
+		if err != nil {
+			return n, err
+		}
+		n.settings.cfg = cfg
 	}
 	namespaces, gates, err := n.openSources(cfg)
 	if err != nil {
@@ -78,7 +86,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 		return n, fmt.Errorf("open the engine: %w", err)
 	}
 	n.cache = cache.New(n.store, namespaces)
-	n.executor = command.New(command.Config{
+	commands := command.Config{
 		Cache: n.cache, Options: cfg.Command, Observer: observer,
 		Server: command.ServerInfo{Version: build.Version, Commit: build.Commit, ConfigFile: cfg.File,
 			UnixSocket: cfg.Server.Unix, EventLoops: cfg.Server.Loops},
@@ -91,7 +99,13 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 			Sections: n.sections,
 			Sampled:  n.watch.hot.Sampled,
 		},
-	})
+	}
+	if n.cluster != nil {
+		n.cluster.answer(&commands)
+	} else if commands.Configuration, err = settings.NewSingle(cfg, n.current); err != nil {
+		return n, err
+	}
+	n.executor = command.New(commands)
 	if n.server, err = server.New(cfg.Server, server.Commands{Executor: n.executor}, log); err != nil {
 		return n, err
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/larder-cache/larder/internal/config"
 )
 
-// settings connects CONFIG SET and CONFIG REWRITE with the log and with the
+// given connects CONFIG SET and CONFIG REWRITE with the log and with the
 // file the node was configured from.
-type settings struct {
+type given struct {
 	mu  sync.Mutex // one rewriting at a time
 	cfg config.Config
 }
@@ -30,15 +30,21 @@ func (n *Node) changed(name, value string) {
 func (n *Node) rewrite(changed map[string]string) error {
 	n.settings.mu.Lock()
 	defer n.settings.mu.Unlock()
-	now := n.settings.cfg
-	now.Command = *n.executor.Options()
-	now.Memory.MaxBytes, now.Memory.Policy = n.store.MaxBytes(), n.store.Policy()
+	now := n.current()
 	if err := config.Rewrite(now, slices.Collect(maps.Keys(changed))); err != nil {
 		n.log.Error("rewriting the configuration file failed", "file", now.File, "reason", err)
 		return err
 	}
 	n.log.Info("configuration file rewritten", "file", now.File)
 	return nil
+}
+
+// current returns the configuration as it is now. Called from any goroutine.
+func (n *Node) current() config.Config {
+	now := n.settings.cfg
+	now.Command = *n.executor.Options()
+	now.Memory.MaxBytes, now.Memory.Policy = n.store.MaxBytes(), n.store.Policy()
+	return now
 }
 
 // describe tells INFO and CONFIG GET where the node listens, once the system
