@@ -33,6 +33,11 @@ type Output struct {
 	// View is what to write, on condition that Input.View is still in force. Nil:
 	// nothing is to be changed.
 	View *cluster.View
+	// Presumed are the nodes whose death View relies on, by ID. Whoever writes it
+	// does so on condition that none of them is registered at that moment: what
+	// this controller knows of them may be old, and a node that has come back may
+	// serve by the view before.
+	Presumed []cluster.NodeID
 	// Events tell people what the new view brings, in order. They are true only
 	// once it is written.
 	Events []Event
@@ -62,6 +67,8 @@ func (c *Controller) Decide(in Input) Output {
 	if d.changed {
 		d.view.Version++
 		out.View = d.view
+		slices.Sort(d.presumed)
+		out.Presumed = slices.Compact(d.presumed)
 	}
 	return out
 }
@@ -76,6 +83,7 @@ type draft struct {
 	changed   bool
 	touched   [cluster.Partitions]bool // rows that have changed
 	happened  []happening
+	presumed  []cluster.NodeID
 	want      []int16 // owner by partition, by index into view.Nodes; NoNode: nobody can take it
 	remaining int
 	held      string

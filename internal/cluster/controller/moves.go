@@ -23,9 +23,15 @@ func (d *draft) settleArrivals() {
 			if !d.anyHolds(p) {
 				d.set(p, d.view.Rows[p].Owner, cluster.NoNode)
 				d.note(happening{kind: Bereft, partition: p, to: owner})
+				for i := range d.in.Nodes {
+					if id := d.in.Nodes[i].ID; !d.in.alive(id) {
+						d.presumed = append(d.presumed, id)
+					}
+				}
 			}
 		default:
 			if holder := d.holder(p); holder != cluster.NoNode {
+				d.presumed = append(d.presumed, owner)
 				d.note(happening{kind: Returned, partition: p, from: owner, to: d.view.Nodes[holder].ID})
 				d.set(p, holder, cluster.NoNode)
 			}
@@ -82,9 +88,9 @@ func (d *draft) settleMoves() {
 		l := d.in.leaving(from, p, r.Epoch)
 		switch {
 		case !d.in.alive(to):
-			d.giveUp(p, to.Short()+" is dead")
+			d.giveUp(p, "the target is dead")
 		case !d.active(to):
-			d.giveUp(p, to.Short()+" is to be emptied")
+			d.giveUp(p, "the target is to be emptied")
 		case !d.in.alive(from):
 			// followDead decides; it knows whether the target has everything.
 		case l == nil || l.Target != to:
@@ -120,28 +126,39 @@ type move struct {
 }
 
 // beginMoves walks the view towards the ring, a bounded number of moves at a
-// time.
+// time. Sources take turns, so that one that gets no further does not take all
+// the places of a target.
 func (d *draft) beginMoves() {
 	moves := d.wanted()
 	slices.SortStableFunc(moves, func(a, b move) int { return cmp.Compare(a.urgency, b.urgency) })
-	from, to, all := d.underWay()
-	s := &d.in.Settings
-	for _, m := range moves {
-		r := &d.view.Rows[m.partition]
+	moves = slices.DeleteFunc(moves, func(m move) bool {
 		if d.in.Wishes.Paused && m.urgency == balance {
 			d.held = "rebalancing is paused by " + d.in.Wishes.PausedBy
 			d.remaining++
-			continue
+			return true
 		}
-		if _, resting := d.retry[m.partition]; resting || d.touched[m.partition] || all >= s.Moves || from[r.Owner] >= s.MovesPerSource || to[m.to] >= s.MovesPerTarget {
-			d.remaining++
-			continue
+		return false
+	})
+	d.remaining += len(moves)
+	from, to, all := d.underWay()
+	s := &d.in.Settings
+	for turn := range s.MovesPerSource {
+		for _, m := range moves {
+			if all >= s.Moves {
+				return
+			}
+			r := &d.view.Rows[m.partition]
+			_, resting := d.retry[m.partition]
+			if resting || d.touched[m.partition] || from[r.Owner] > turn || to[m.to] >= s.MovesPerTarget {
+				continue
+			}
+			from[r.Owner]++
+			to[m.to]++
+			all++
+			d.remaining--
+			d.set(m.partition, r.Owner, m.to)
+			d.note(happening{kind: Begun, partition: m.partition, from: d.view.Owner(m.partition), to: d.view.Target(m.partition)})
 		}
-		from[r.Owner]++
-		to[m.to]++
-		all++
-		d.set(m.partition, r.Owner, m.to)
-		d.note(happening{kind: Begun, partition: m.partition, from: d.view.Owner(m.partition), to: d.view.Target(m.partition)})
 	}
 }
 

@@ -77,12 +77,13 @@ func (d *draft) followDead() {
 		}
 		switch v := succession(b); {
 		case v.Heir != cluster.NoNode:
+			d.presumed = append(d.presumed, owner)
 			d.note(happening{kind: Inherited, partition: p, from: owner, to: d.view.Nodes[v.Heir].ID})
 			d.set(p, v.Heir, cluster.NoNode)
 		case v.Lost:
 			orphans = append(orphans, p)
 		case d.view.Streaming(p):
-			d.giveUp(p, owner.Short()+" is dead")
+			d.giveUp(p, "the source is dead")
 		}
 	}
 	d.place()
@@ -95,6 +96,7 @@ func (d *draft) followDead() {
 		if d.view.Rows[p].Owner == cluster.NoNode {
 			d.note(happening{kind: Assigned, partition: p, to: to})
 		} else {
+			d.presumed = append(d.presumed, d.view.Owner(p))
 			d.note(happening{kind: Lost, partition: p, from: d.view.Owner(p), to: to})
 		}
 		d.set(p, heir, cluster.NoNode)
