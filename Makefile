@@ -11,7 +11,7 @@ DATE    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt vet staticcheck tidy fuzz bench clean
+.PHONY: help build demo test check fmt vet staticcheck tidy fuzz bench simulate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ fuzz: ## run every fuzz test for FUZZTIME (10s)
 bench: ## compare with the peers on this machine; VALKEY=, POGOCACHE= name their binaries; ARGS
 	scripts/install-test-deps.sh redis memcached
 	$(GO) run ./bench/compare $(ARGS)
+
+simulate: ## clusters in virtual time, from seeds; ARGS='-seeds 1000 -nodes 3,100 -seed N'
+	$(GO) run ./bench/simulate $(ARGS)
 
 clean: ## remove what was built
 	rm -rf bin tests/clients/node_modules

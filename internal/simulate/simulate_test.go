@@ -1,0 +1,56 @@
+package simulate
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+)
+
+// try runs a simulation and tells how to repeat it when it fails.
+func try(t *testing.T, cfg Config) Result {
+	t.Helper()
+	r := Run(cfg)
+	if r.Err != nil {
+		t.Errorf("%s\n%s", r, r.Trace)
+		t.Logf("again: make simulate ARGS='-seeds 1 -seed %d -nodes %d -zones %d -quiet=%v'", cfg.Seed, cfg.Nodes, cfg.Zones, cfg.Quiet)
+	}
+	return r
+}
+
+func TestClustersSurviveFaults(t *testing.T) {
+	for nodes, seeds := range map[int]int{3: 100, 4: 60, 5: 40, 8: 15, 25: 2} {
+		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(seeds) {
+				if try(t, Config{Seed: seed, Nodes: nodes, Zones: 1 + int(seed%4)}); t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestQuietClustersFailNoRequest: joining and draining under load.
+func TestQuietClustersFailNoRequest(t *testing.T) {
+	for _, nodes := range []int{3, 5, 10, 100} {
+		r := try(t, Config{Seed: uint64(nodes), Nodes: nodes, Quiet: true})
+		t.Logf("%d nodes: %d moves, %d at least; %d views of up to %d bytes, %d bytes per view and node; longest request %v",
+			nodes, r.Moves, r.Least, r.Views, r.ViewBytes, r.BytesPerChange, r.Requests.Longest)
+		if float64(r.Moves) > 1.1*float64(r.Least) {
+			t.Errorf("%d nodes: %d moves, %d would have done", nodes, r.Moves, r.Least)
+		}
+		if r.ViewBytes > 100_000 || r.BytesPerChange > 100_000 {
+			t.Errorf("%d nodes: a change of the view costs %d bytes", nodes, max(r.ViewBytes, r.BytesPerChange))
+		}
+	}
+}
+
+func TestSameSeedSameRun(t *testing.T) {
+	a, b := Run(Config{Seed: 7, Nodes: 4}), Run(Config{Seed: 7, Nodes: 4})
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("%s\n%s", a, b)
+	}
+	if c := Run(Config{Seed: 8, Nodes: 4}); reflect.DeepEqual(a.Requests, c.Requests) {
+		t.Error("another seed, the same run")
+	}
+}
