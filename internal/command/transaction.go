@@ -199,6 +199,11 @@ func (x *Executor) exec(s *Session, cmd *Command, args [][]byte) Outcome {
 	// A transaction cannot be in two minds about the time: it is that of its
 	// beginning.
 	waiting := x.clock.monotonic()
+	if s.InFlight() > 0 {
+		// The table may be replaced before everybody is out, and then the requests
+		// under way would have gone by another one than those to come.
+		return Park
+	}
 	if !x.exclude(s) {
 		return Park
 	}

@@ -126,10 +126,7 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 	if c.limits != exec.Limits() {
 		c.learnLimits()
 	}
-	exec.Begin(c.session)
-	if c.session.IsBehind() {
-		exec.End(c.session)
-		c.session.HoldAll()
+	if !c.begin() {
 		return 0, held
 	}
 	ahead := lookahead{exec: c.srv.keys}
@@ -167,7 +164,12 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 			if c.holds {
 				exec.End(c.session) // which still reads the arguments
 				c.settleLoans()
-				exec.Begin(c.session)
+				if !c.begin() {
+					if c.end != open {
+						return used, ended
+					}
+					return used, held
+				}
 			}
 			if why = c.between(); why != running {
 				exec.End(c.session)
@@ -177,6 +179,19 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 	}
 	exec.End(c.session)
 	return used, spent
+}
+
+// begin begins a batch. It reports false, having ended it, when the table of
+// routes is another one than that by which requests are still under way: they
+// have to be done before anything else is executed.
+func (c *conn) begin() bool {
+	c.srv.exec.Begin(c.session)
+	if !c.session.IsBehind() {
+		return true
+	}
+	c.srv.exec.End(c.session)
+	c.session.HoldAll()
+	return false
 }
 
 // next returns the first request in buf: the one that was held before, or else
