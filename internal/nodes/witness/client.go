@@ -148,6 +148,6 @@ func (cl *client) cut() Tally {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	t := cl.tally
-	cl.tally = newTally()
+	cl.tally = NewTally()
 	return t
 }

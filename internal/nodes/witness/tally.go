@@ -45,7 +45,8 @@ const (
 	maxFailures = 32
 )
 
-func newTally() Tally {
+// NewTally returns an empty tally.
+func NewTally() Tally {
 	return Tally{Failures: map[string]uint64{}, latency: hdrhistogram.New(1, maxLatency.Microseconds(), 3)}
 }
 

@@ -50,7 +50,7 @@ func Start(c Config) (*Witness, error) {
 	for i := range c.Clients {
 		w.clients = append(w.clients, &client{
 			c: &w.c, caller: c.Caller(i), entries: makeEntries(&c, i),
-			random: rand.New(rand.NewPCG(c.Seed, uint64(i))), tally: newTally(),
+			random: rand.New(rand.NewPCG(c.Seed, uint64(i))), tally: NewTally(),
 		})
 	}
 	for _, cl := range w.clients {
@@ -79,7 +79,7 @@ func makeEntries(c *Config, client int) (list []*entry) {
 
 // Cut returns what was counted since the last cut, or the start.
 func (w *Witness) Cut() Tally {
-	sum := newTally()
+	sum := NewTally()
 	for _, cl := range w.clients {
 		t := cl.cut()
 		sum.add(&t)

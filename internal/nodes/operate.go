@@ -1,0 +1,104 @@
+package nodes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// errNoMember is that no node of the cluster serves.
+var errNoMember = errors.New("no node of the cluster serves")
+
+// Operate sends LARDER CLUSTER and words to the first member that serves, as an
+// operator would. It returns when the wish is known, not when it is fulfilled:
+// see [Cluster.Await].
+func (c *Cluster) Operate(ctx context.Context, words ...string) (Reply, error) {
+	for _, n := range c.Serving() {
+		if n.Peer == "" {
+			continue
+		}
+		r, err := n.Do(ctx, append([]string{"LARDER", "CLUSTER"}, words...)...)
+		if err != nil {
+			return r, fmt.Errorf("LARDER CLUSTER %s: %w", words[0], err)
+		}
+		return r, nil
+	}
+	return Reply{}, errNoMember
+}
+
+// Drain empties a node, which stays a member.
+func (c *Cluster) Drain(ctx context.Context, n *Node) error {
+	_, err := c.Operate(ctx, "DRAIN", n.ID())
+	return err
+}
+
+// Activate lets a drained node hold partitions again.
+func (c *Cluster) Activate(ctx context.Context, n *Node) error {
+	_, err := c.Operate(ctx, "ACTIVATE", n.ID())
+	return err
+}
+
+// Remove empties a node and lets it go; with force one that is dead. Its process
+// goes on.
+func (c *Cluster) Remove(ctx context.Context, n *Node, force bool) error {
+	words := []string{"REMOVE", n.ID()}
+	if force {
+		words = append(words, "FORCE")
+	}
+	_, err := c.Operate(ctx, words...)
+	return err
+}
+
+// Move sends partitions to a node, where they stay until Release.
+func (c *Cluster) Move(ctx context.Context, to *Node, partitions []int) error {
+	words := []string{"MOVE", to.ID()}
+	for _, p := range partitions {
+		words = append(words, strconv.Itoa(p))
+	}
+	_, err := c.Operate(ctx, words...)
+	return err
+}
+
+// Release gives all partitions that were moved by hand back to the ring, whoever
+// moved them.
+func (c *Cluster) Release(ctx context.Context) error {
+	_, err := c.Operate(ctx, "RELEASE", "FORCE")
+	return err
+}
+
+// Hold stops moves for the sake of balance until Go.
+func (c *Cluster) Hold(ctx context.Context) error {
+	_, err := c.Operate(ctx, "PAUSE")
+	return err
+}
+
+// Go lets moves go on that Hold has stopped.
+func (c *Cluster) Go(ctx context.Context) error {
+	_, err := c.Operate(ctx, "RESUME", "FORCE")
+	return err
+}
+
+// Planned returns the partitions that are to be elsewhere, in ascending order,
+// whether moves are held or not.
+func (c *Cluster) Planned(ctx context.Context) (list []int, err error) {
+	r, err := c.Operate(ctx, "PLAN", "JSON")
+	if err != nil {
+		return nil, err
+	}
+	var plan struct {
+		Moves []struct {
+			Partition int `json:"partition"`
+		} `json:"moves"`
+	}
+	if err := json.Unmarshal([]byte(r.Text), &plan); err != nil {
+		return nil, fmt.Errorf("LARDER CLUSTER PLAN JSON: %w", err)
+	}
+	for _, m := range plan.Moves {
+		list = append(list, m.Partition)
+	}
+	slices.Sort(list)
+	return list, nil
+}
