@@ -140,7 +140,7 @@ func (s *Store) commit(ctx context.Context, ops []Op, conditions []Condition) (*
 	}
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	done, err := s.conn.client.Txn(cctx).If(cmps...).Then(changes...).Else(reads...).Commit()
+	done, err := s.conn.client().Txn(cctx).If(cmps...).Then(changes...).Else(reads...).Commit()
 	if err != nil {
 		return nil, failure(ctx, "write "+opsText(ops), err)
 	}

@@ -120,7 +120,7 @@ func TestExternalEtcdWithPassword(t *testing.T) {
 	e := startExternal(t, 1)
 	admin := connect(t, ClientConfig{Endpoints: e.client})
 	eventually(t, "the server", func() bool { return admin.Health(context.Background()) == nil })
-	c := admin.conn.client
+	c := admin.conn.client()
 	for what, call := range map[string]func() error{
 		"user": func() error { _, err := c.UserAdd(within(t), "root", "secret"); return err },
 		"role": func() error { _, err := c.RoleAdd(within(t), "root"); return err },

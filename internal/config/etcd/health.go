@@ -20,7 +20,7 @@ func (s *Store) Health(ctx context.Context) error {
 	}
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	got, err := s.conn.client.AlarmList(cctx)
+	got, err := s.conn.client().AlarmList(cctx)
 	if err != nil {
 		return failure(ctx, "ask for alarms", err)
 	}
@@ -36,7 +36,7 @@ func (s *Store) Health(ctx context.Context) error {
 func (s *Store) revision(ctx context.Context) (int64, error) {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	got, err := s.conn.client.Get(cctx, s.key("health"), clientv3.WithCountOnly())
+	got, err := s.conn.client().Get(cctx, s.key("health"), clientv3.WithCountOnly())
 	if err != nil {
 		return 0, failure(ctx, "ask for the store's state", err)
 	}
@@ -72,7 +72,7 @@ func (s *Store) Reclaim(ctx context.Context) error {
 	}
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	_, err = s.conn.client.AlarmDisarm(cctx, &clientv3.AlarmMember{})
+	_, err = s.conn.client().AlarmDisarm(cctx, &clientv3.AlarmMember{})
 	return failure(ctx, "end the alarm of a full store", err)
 }
 
@@ -80,7 +80,7 @@ func (s *Store) Reclaim(ctx context.Context) error {
 func (s *Store) compact(ctx context.Context, revision int64) error {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	_, err := s.conn.client.Compact(cctx, revision, clientv3.WithCompactPhysical())
+	_, err := s.conn.client().Compact(cctx, revision, clientv3.WithCompactPhysical())
 	if err != nil && !isCompacted(err) {
 		return failure(ctx, "compact the store", err)
 	}

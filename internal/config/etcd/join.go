@@ -102,7 +102,7 @@ func (s *Store) dropLearner(ctx context.Context, cfg MemberConfig) error {
 func (s *Store) addLearner(ctx context.Context, cfg MemberConfig) (id uint64, initial string, err error) {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	added, err := s.conn.client.MemberAddAsLearner(cctx, []string{cfg.peerURL()})
+	added, err := s.conn.client().MemberAddAsLearner(cctx, []string{cfg.peerURL()})
 	if errors.Is(err, rpctypes.ErrMemberNotFound) {
 		// A member's id comes from its address and the second: this one was used,
 		// and removed, within the same second.

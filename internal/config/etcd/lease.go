@@ -28,7 +28,7 @@ func (c *connection) grant(ctx context.Context, ttl time.Duration) (*lease, erro
 	defer cancel()
 	seconds := max(1, int64((ttl+time.Second-1)/time.Second))
 	began := time.Now()
-	granted, err := c.client.Grant(cctx, seconds)
+	granted, err := c.client().Grant(cctx, seconds)
 	if err != nil {
 		return nil, failure(ctx, "get a lease", err)
 	}
@@ -47,7 +47,7 @@ func (l *lease) renew(ctx context.Context) (next time.Duration, err error) {
 	cctx, cancelExpiry := context.WithDeadline(cctx, l.expires)
 	defer cancelExpiry()
 	began := time.Now()
-	_, err = l.conn.client.KeepAliveOnce(cctx, l.id)
+	_, err = l.conn.client().KeepAliveOnce(cctx, l.id)
 	switch {
 	case err == nil:
 		l.expires = began.Add(l.ttl)
@@ -65,7 +65,7 @@ func (l *lease) pace() time.Duration { return l.ttl / 3 }
 func (l *lease) revoke(ctx context.Context) error {
 	cctx, cancel := l.conn.bounded(ctx)
 	defer cancel()
-	_, err := l.conn.client.Revoke(cctx, l.id)
+	_, err := l.conn.client().Revoke(cctx, l.id)
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		return nil
 	}

@@ -40,11 +40,11 @@ func TestRegistrationIsLostAndRegained(t *testing.T) {
 		t.Errorf("update: %v", err)
 	}
 
-	leases, err := m.conn.client.Leases(within(t))
+	leases, err := m.conn.client().Leases(within(t))
 	if err != nil || len(leases.Leases) != 1 {
 		t.Fatalf("leases: %+v, %v", leases, err)
 	}
-	if _, err := m.conn.client.Revoke(within(t), leases.Leases[0].ID); err != nil {
+	if _, err := m.conn.client().Revoke(within(t), leases.Leases[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	state(t, r, true)
@@ -152,7 +152,7 @@ func TestElection(t *testing.T) {
 	if l == nil {
 		t.FailNow()
 	}
-	if _, err := m.conn.client.Revoke(within(t), l.lease.id); err != nil {
+	if _, err := m.conn.client().Revoke(within(t), l.lease.id); err != nil {
 		t.Fatal(err)
 	}
 	closed(t, "notice of the lost lease", l.Done())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 )
@@ -33,7 +34,8 @@ type Member struct {
 	journal *journal
 	server  *embed.Etcd
 	lock    *os.File
-	conn    *connection // in process; closed before the server
+	conn    *connection      // in process; closed before the server
+	client  *clientv3.Client // that of conn, until [Store.Switch]
 
 	ready chan struct{}
 	done  chan struct{}
@@ -102,9 +104,10 @@ func start(cfg MemberConfig, want contents, initial, state string) (*Member, err
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
+	client := v3client.New(server.Server)
 	m := &Member{
-		cfg: cfg, journal: j, server: server, lock: lock,
-		conn:  newConnection(v3client.New(server.Server), cfg.TLS, defaultTimeout, j.logger()),
+		cfg: cfg, journal: j, server: server, lock: lock, client: client,
+		conn:  newConnection(client, cfg.TLS, defaultTimeout, j.logger()),
 		ready: make(chan struct{}), done: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	m.settled.Add(2)
@@ -184,7 +187,7 @@ func (m *Member) publishAddress() error {
 	}
 	ctx, cancel := m.conn.bounded(context.Background())
 	defer cancel()
-	_, err := m.conn.client.MemberUpdate(ctx, m.id(), []string{m.cfg.peerURL()})
+	_, err := m.conn.client().MemberUpdate(ctx, m.id(), []string{m.cfg.peerURL()})
 	return err
 }
 
@@ -205,7 +208,7 @@ func (m *Member) promote() error {
 	}
 	ctx, cancel := m.conn.bounded(context.Background())
 	defer cancel()
-	_, err = m.conn.client.MemberPromote(ctx, m.id())
+	_, err = m.conn.client().MemberPromote(ctx, m.id())
 	return err
 }
 
@@ -223,7 +226,7 @@ func (m *Member) watchOver() {
 		failed = true
 		m.err = fmt.Errorf("%w: %s", ErrFailed, m.journal.fatal)
 	}
-	m.conn.close()
+	m.conn.suspend(m.client)
 	close(m.done)
 	if failed {
 		// What is left of it may still lead, although it applies nothing: leases
@@ -234,7 +237,8 @@ func (m *Member) watchOver() {
 }
 
 // Store reads and writes through this member, without a socket. Keys are taken
-// below prefix. It ends with the member.
+// below prefix. It ends with Stop; when the member has ended by itself its calls
+// are [ErrUnavailable], until it is made to [Store.Switch].
 func (m *Member) Store(prefix string) *Store { return &Store{conn: m.conn, prefix: prefix} }
 
 // Name is the node id the member was started with.
@@ -283,6 +287,7 @@ func (m *Member) end(shut func()) {
 	m.stopOnce.Do(func() {
 		close(m.stopping)
 		m.settled.Wait()
+		m.conn.closeIf(m.client)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

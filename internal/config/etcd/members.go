@@ -53,7 +53,7 @@ func (s *Store) Members(ctx context.Context) ([]Coordinator, error) {
 func (s *Store) listMembers(ctx context.Context, opts ...clientv3.OpOption) ([]*pb.Member, error) {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	got, err := s.conn.client.MemberList(cctx, opts...)
+	got, err := s.conn.client().MemberList(cctx, opts...)
 	if err != nil {
 		return nil, failure(ctx, "list coordinators", err)
 	}
@@ -112,7 +112,7 @@ func (s *Store) ask(ctx context.Context, m *pb.Member, c *Coordinator) *clientv3
 func (s *Store) at(ctx context.Context, m *pb.Member, do func(context.Context, *clientv3.Client) error) error {
 	client, err := dial(ClientConfig{
 		Endpoints: m.ClientURLs, TLS: s.conn.tls, Timeout: s.conn.timeout,
-		User: s.conn.client.Username, Password: s.conn.client.Password,
+		User: s.conn.client().Username, Password: s.conn.client().Password,
 	}, s.conn.log)
 	if err != nil {
 		return err
@@ -179,6 +179,6 @@ func mayRemove(list []Coordinator, i int) error {
 func (s *Store) removeByID(ctx context.Context, id uint64) error {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	_, err := s.conn.client.MemberRemove(cctx, id)
+	_, err := s.conn.client().MemberRemove(cctx, id)
 	return failure(ctx, "remove coordinator "+idString(id), err)
 }

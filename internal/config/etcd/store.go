@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -101,7 +102,7 @@ func (s *Store) SetEndpoints(endpoints []string) error {
 		return errors.New("configuration store: an empty list of endpoints")
 	}
 	if s.conn.remote() {
-		s.conn.client.SetEndpoints(withScheme(endpoints, s.conn.tls)...)
+		s.conn.client().SetEndpoints(withScheme(endpoints, s.conn.tls)...)
 	}
 	return nil
 }
@@ -115,44 +116,121 @@ func (s *Store) Close() {
 	}
 }
 
+// Switch makes the store, and every other one that shares its connection, reach
+// the service through endpoints from now on; cfg's Prefix does not count. It is
+// for the store of a member that ends while its node goes on: watches go on where
+// they were, registrations and leaderships keep their leases. Calls under way may
+// end with [ErrUnavailable]. To be closed as if it had been opened by [Connect].
+func (s *Store) Switch(cfg ClientConfig) error {
+	next, err := Connect(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	if !s.conn.replace(next.conn.client()) {
+		next.Close()
+		return errClosed
+	}
+	return nil
+}
+
 func (s *Store) key(key string) string { return s.prefix + key }
 
 // connection is a client with what its calls have in common.
 type connection struct {
-	client  *clientv3.Client
 	tls     TLS
 	timeout time.Duration
 	log     *zap.Logger
 
-	closeOnce sync.Once
+	mu      sync.Mutex           // serializes changes of current
+	current atomic.Pointer[link] // never nil
 	// life ends with close: the connection's own, not a caller's context.
 	life    context.Context
 	endLife context.CancelCauseFunc
 }
 
-var errClosed = fmt.Errorf("%w (this node's connection to it was closed)", ErrUnavailable)
-
-func newConnection(client *clientv3.Client, secure TLS, timeout time.Duration, log *zap.Logger) *connection {
-	life, end := context.WithCancelCause(context.Background())
-	return &connection{client: client, tls: secure, timeout: timeout, log: log, life: life, endLife: end}
+// link is what a connection works with at a time.
+type link struct {
+	client *clientv3.Client
+	// life ends with the link; calls under way are broken off.
+	life context.Context
+	end  context.CancelCauseFunc
+	once sync.Once
 }
 
-// remote says whether there is a network in between.
-func (c *connection) remote() bool { return c.client.ActiveConnection() != nil }
+var (
+	errClosed   = fmt.Errorf("%w (this node's connection to it was closed)", ErrUnavailable)
+	errReplaced = fmt.Errorf("%w (this node's connection to it is another one now)", ErrUnavailable)
+	errEnded    = fmt.Errorf("%w (the coordinator on this node has ended)", ErrUnavailable)
+)
 
-func (c *connection) close() {
-	c.closeOnce.Do(func() {
-		c.endLife(errClosed)
+func newLink(client *clientv3.Client) *link {
+	life, end := context.WithCancelCause(context.Background())
+	return &link{client: client, life: life, end: end}
+}
+
+func (l *link) close(why error) {
+	l.once.Do(func() {
+		l.end(why)
 		// The only error is that of the context it cancels.
-		_ = c.client.Close()
+		_ = l.client.Close()
 	})
 }
 
-// bounded is ctx for one call: it ends with the time-out and with the connection.
+func newConnection(client *clientv3.Client, secure TLS, timeout time.Duration, log *zap.Logger) *connection {
+	life, end := context.WithCancelCause(context.Background())
+	c := &connection{tls: secure, timeout: timeout, log: log, life: life, endLife: end}
+	c.current.Store(newLink(client))
+	return c
+}
+
+// client is what calls are made with. It may be closed while a call is made.
+func (c *connection) client() *clientv3.Client { return c.current.Load().client }
+
+// remote says whether there is a network in between.
+func (c *connection) remote() bool { return c.client().ActiveConnection() != nil }
+
+// close ends the connection. May be called several times.
+func (c *connection) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLife(errClosed)
+	c.current.Load().close(errClosed)
+}
+
+// suspend breaks all calls off until replace, unless the client is another one
+// already. What lasts goes on trying.
+func (c *connection) suspend(client *clientv3.Client) {
+	if l := c.current.Load(); l.client == client {
+		l.close(errEnded)
+	}
+}
+
+// closeIf is close, unless the connection has been given another client.
+func (c *connection) closeIf(client *clientv3.Client) {
+	if c.client() == client {
+		c.close()
+	}
+}
+
+// replace gives the connection another client; false: it is closed already.
+func (c *connection) replace(client *clientv3.Client) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life.Err() != nil {
+		return false
+	}
+	c.current.Swap(newLink(client)).close(errReplaced)
+	return true
+}
+
+// bounded is ctx for one call: it ends with the time-out and with what the
+// connection works with.
 func (c *connection) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := c.open(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	l := c.current.Load()
+	stop := context.AfterFunc(l.life, func() { cancel(context.Cause(l.life)) })
 	ctx, cancelTimeout := context.WithTimeout(ctx, c.timeout)
-	return ctx, func() { cancelTimeout(); cancel() }
+	return ctx, func() { cancelTimeout(); stop(); cancel(nil) }
 }
 
 // open is ctx for what goes on until it ends: it ends with the connection too.

@@ -31,7 +31,7 @@ type Entry struct {
 func (s *Store) Get(ctx context.Context, key string) (Value, error) {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	got, err := s.conn.client.Get(cctx, s.key(key))
+	got, err := s.conn.client().Get(cctx, s.key(key))
 	if err != nil {
 		return Value{}, failure(ctx, fmt.Sprintf("get %q", key), err)
 	}
@@ -46,7 +46,7 @@ func (s *Store) Get(ctx context.Context, key string) (Value, error) {
 func (s *Store) List(ctx context.Context, prefix string) ([]Entry, Revision, error) {
 	cctx, cancel := s.conn.bounded(ctx)
 	defer cancel()
-	got, err := s.conn.client.Get(cctx, s.key(prefix), clientv3.WithPrefix())
+	got, err := s.conn.client().Get(cctx, s.key(prefix), clientv3.WithPrefix())
 	if err != nil {
 		return nil, 0, failure(ctx, fmt.Sprintf("list %q", prefix), err)
 	}

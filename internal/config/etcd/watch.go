@@ -96,7 +96,7 @@ func (w *watch) follow(ctx context.Context) error {
 	// finds another one.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	for got := range w.store.conn.client.Watch(ctx, w.store.key(w.prefix),
+	for got := range w.store.conn.client().Watch(ctx, w.store.key(w.prefix),
 		clientv3.WithPrefix(), clientv3.WithRev(int64(w.seen)+1)) {
 		if err := got.Err(); err != nil {
 			return err
