@@ -18,6 +18,7 @@ type Copy struct {
 	node      string // of a copy that there is not
 	partition int
 	epoch     uint64
+	resumes   bool // the node has everything already
 
 	state   atomic.Int32 // CopyState
 	scanned atomic.Int64 // entries
@@ -140,10 +141,13 @@ func chunk(entries, bytes int64) int {
 // scan sends every entry of the partition.
 func (c *Copy) scan() {
 	s := c.sender
-	if !c.begin() {
+	if !c.resumes && !c.begin() {
 		return
 	}
 	for db := range s.cfg.Store.Databases() {
+		if c.resumes {
+			break
+		}
 		for cursor, done := uint32(0), false; !done; {
 			if !s.room() || c.State() != Scanning {
 				return
@@ -162,6 +166,9 @@ func (c *Copy) scan() {
 				c.throttle(int(c.bytes.Load() - before))
 			}
 		}
+	}
+	if !c.resumes {
+		s.out.append(func(b []byte) []byte { return appendRecord(b, effectComplete, c.partition, 0) })
 	}
 	if s.flushed() && c.state.CompareAndSwap(int32(Scanning), int32(CaughtUp)) {
 		s.cfg.Changed()
@@ -196,7 +203,11 @@ func (c *Copy) begin() bool {
 
 // begins writes the first record. It is called by the log.
 func (c *Copy) begins(seq uint64) bool {
-	p, ok := c.sender.out.append(func(b []byte) []byte { return appendMark(b, effectBegin, c.partition, seq, c.epoch) })
+	kind := effectBegin
+	if c.resumes {
+		kind = effectResume
+	}
+	p, ok := c.sender.out.append(func(b []byte) []byte { return appendMark(b, kind, c.partition, seq, c.epoch) })
 	c.last.Store(p.end)
 	return ok
 }

@@ -15,6 +15,8 @@ import (
 //	uvarint stream, rising with every stream of that incarnation
 //	then records: byte kind, uvarint partition, uvarint number of the effect, and by kind
 //	  begin    uvarint epoch
+//	  resume   uvarint epoch
+//	  complete
 //	  put      uvarint database, byte kind, byte flags, [uvarint expiry in Unix ms], uvarint length, key, uvarint length, value
 //	  delete   uvarint database, uvarint length, key
 //	  clear    uvarint database
@@ -35,6 +37,8 @@ const (
 	effectDelete   effectKind = 'D' // the key is gone
 	effectClear    effectKind = 'C' // the database is empty, as far as the partition goes
 	effectHandOver effectKind = 'H' // nothing follows: the receiver is the owner
+	effectComplete effectKind = 'E' // the scan has ended: the copy is complete
+	effectResume   effectKind = 'R' // as begin, for a node that has everything up to that effect
 	effectConfirm  effectKind = 'N' // nothing: the answer says that the sender still is the owner
 )
 
@@ -147,7 +151,7 @@ func (r *batch) next() (e effect, more bool, err error) {
 		e.seq, ok = r.uvarint()
 	}
 	switch e.kind {
-	case effectBegin, effectHandOver:
+	case effectBegin, effectResume, effectHandOver:
 		if ok {
 			e.epoch, ok = r.uvarint()
 		}
@@ -157,7 +161,7 @@ func (r *batch) next() (e effect, more bool, err error) {
 		ok = ok && r.number(&e.db, r.limits.databases) && r.text(&e.key)
 	case effectClear:
 		ok = ok && r.number(&e.db, r.limits.databases)
-	case effectConfirm:
+	case effectConfirm, effectComplete:
 	default:
 		return e, false, fmt.Errorf("%w: record of unknown kind %q", ErrBatch, byte(e.kind))
 	}

@@ -76,7 +76,7 @@ func TestFencedNeedIsLost(t *testing.T) {
 	p.broken = func([]byte) error { <-hold; return nil }
 	set(p.from, 0, "{a}1", "x", 0)
 	n := need(p)
-	if seq := p.receiver.Promise(968, 2); seq != 0 {
+	if seq, whole := p.receiver.Promise(968, 2); seq != 0 || !whole {
 		t.Errorf("the copy has effect %d", seq)
 	}
 	close(hold)
@@ -167,5 +167,65 @@ func TestNumbersGoOn(t *testing.T) {
 	set(p.to, 0, "{a}x", "x", 0)
 	if next.Seq() != 11 {
 		t.Errorf("the next effect has number %d", next.Seq())
+	}
+}
+
+func TestResume(t *testing.T) {
+	p, g, c := replica(t, 0)
+	set(p.from, 0, "{a}1", "x", 0)
+	if got := p.logs.Wait(need(p), nil); got != Met {
+		t.Fatal(got)
+	}
+	c.Abort()
+	again, err := p.sender.Resume(g, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Require([]string{"b"})
+	set(p.from, 0, "{a}2", "y", 0)
+	if got := p.logs.Wait(need(p), nil); got != Met {
+		t.Fatal(got)
+	}
+	same(t, contents(p.from, 968), contents(p.to, 968))
+	if scanned, _, _ := again.Progress(); scanned != 0 {
+		t.Errorf("%d entries were scanned", scanned)
+	}
+	again.Abort()
+	set(p.from, 0, "{a}3", "z", 0) // which the copy has not
+	late, err := p.sender.Resume(g, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if <-late.Done(); late.Err() != ErrRefused {
+		t.Errorf("a copy that is behind resumes: %v", late.Err())
+	}
+}
+
+func TestHalfACopyIsNotWhole(t *testing.T) {
+	p := newPair(t, nil)
+	apply := func(b []byte) (seq uint64, whole bool) {
+		t.Helper()
+		if refused, err := p.receiver.Apply("a", b); err != nil || len(refused) > 0 {
+			t.Fatal(refused, err)
+		}
+		return p.receiver.Promise(968, 0)
+	}
+	b := appendMark(appendHead(nil, 1, 1), effectBegin, 968, 7, 1)
+	if seq, whole := apply(appendDelete(b, 968, 9, 0, []byte("k"))); seq != 9 || whole {
+		t.Errorf("in the middle: %d %v", seq, whole)
+	}
+	if seq, whole := apply(appendRecord(appendHead(nil, 1, 1), effectComplete, 968, 0)); seq != 9 || !whole {
+		t.Errorf("at the end: %d %v", seq, whole)
+	}
+	if _, whole := apply(b[:len(b):len(b)]); whole {
+		t.Error("begun again it is whole")
+	}
+	p.receiver.Has(968, 12)
+	if seq, whole := p.receiver.Promise(968, 0); seq != 12 || !whole {
+		t.Errorf("of a former owner: %d %v", seq, whole)
+	}
+	p.receiver.Drop(968)
+	if _, whole := p.receiver.Promise(968, 0); whole {
+		t.Error("dropped it is whole")
 	}
 }

@@ -51,6 +51,7 @@ type Receiver struct {
 type copied struct {
 	mu    sync.Mutex
 	seq   uint64 // GUARDED_BY(mu), as the next: of the last effect that is applied
+	whole bool   // every effect up to seq is
 	floor uint64 // epochs below it are over: nothing is taken from their owners
 }
 
@@ -137,18 +138,19 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 	c := &r.copies[p]
 	if e.kind == effectHandOver {
 		delete(in.begun, p)
-		c.reached(e.seq)
+		c.reached(e.seq, true)
 		return r.guard.HandedOver(p, from, e.seq, e.epoch)
 	}
 	epoch, begun := in.begun[p]
-	if e.kind == effectBegin {
+	first := e.kind == effectBegin || e.kind == effectResume
+	if first {
 		epoch, begun = e.epoch, true
 	}
 	if !begun {
 		in.refuse(p, false) // refused before
 		return nil
 	}
-	if !r.guard.Incoming(p, from, e.kind == effectBegin) {
+	if !r.guard.Incoming(p, from, first) {
 		in.refuse(p, false)
 		return nil
 	}
@@ -163,7 +165,17 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 	case effectBegin:
 		r.store.FlushPartition(p)
 		in.begun[p] = epoch
-		c.seq = e.seq
+		c.seq, c.whole = e.seq, false
+		return nil
+	case effectResume:
+		if !c.whole || c.seq != e.seq {
+			in.refuse(p, false)
+			return nil
+		}
+		in.begun[p] = epoch
+		return nil
+	case effectComplete:
+		c.whole = true
 		return nil
 	case effectConfirm:
 		return nil
@@ -180,21 +192,28 @@ func (in *incoming) refuse(p int, promised bool) {
 	}
 }
 
-func (c *copied) reached(seq uint64) {
+func (c *copied) reached(seq uint64, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seq = max(c.seq, seq)
+	c.seq, c.whole = max(c.seq, seq), whole
 }
 
+// Has notes that this node has every effect of a partition up to seq: it has been
+// the owner.
+func (r *Receiver) Has(partition int, seq uint64) { r.copies[partition].reached(seq, true) }
+
+// Drop notes that this node has nothing of a partition any more.
+func (r *Receiver) Drop(partition int) { r.copies[partition].reached(0, false) }
+
 // Promise makes this node take nothing from owners of epochs below epoch, and
-// returns the number of the last effect that it has. When it returns no effect
-// of such an owner is acknowledged any more.
-func (r *Receiver) Promise(partition int, epoch uint64) (seq uint64) {
+// returns the number of the last effect that it has, and whether it has all up to
+// there. When it returns no effect of such an owner is acknowledged any more.
+func (r *Receiver) Promise(partition int, epoch uint64) (seq uint64, whole bool) {
 	c := &r.copies[partition]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.floor = max(c.floor, epoch)
-	return c.seq
+	return c.seq, c.whole
 }
 
 // Seq returns the number of the last effect that this node has of a partition.

@@ -291,7 +291,14 @@ func (s *Sender) Copies() []*Copy {
 
 // Copy begins to copy the partition of a log, or returns the copy of that epoch that is
 // under way. It is called by one goroutine.
-func (s *Sender) Copy(log *Log, epoch uint64) (*Copy, error) {
+func (s *Sender) Copy(log *Log, epoch uint64) (*Copy, error) { return s.copy(log, epoch, false) }
+
+// Resume is Copy for a node that has every effect of the log up to now: nothing
+// is scanned. When the node has not, it refuses and the copy fails. It is
+// attached when Resume returns.
+func (s *Sender) Resume(log *Log, epoch uint64) (*Copy, error) { return s.copy(log, epoch, true) }
+
+func (s *Sender) copy(log *Log, epoch uint64, resumes bool) (*Copy, error) {
 	partition := log.partition
 	s.mu.Lock()
 	if s.err != nil {
@@ -307,15 +314,21 @@ func (s *Sender) Copy(log *Log, epoch uint64) (*Copy, error) {
 	if former != nil {
 		former.finish(ErrAborted)
 	}
+	c := &Copy{sender: s, log: log, partition: partition, epoch: epoch, resumes: resumes, ended: make(chan struct{})}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.err != nil {
+		s.mu.Unlock()
 		return nil, s.err
 	}
-	c := &Copy{sender: s, log: log, partition: partition, epoch: epoch, ended: make(chan struct{})}
 	s.copies[partition] = c
+	s.mu.Unlock()
+	if resumes && !c.begin() {
+		return nil, s.Err()
+	}
+	s.mu.Lock()
 	s.scans = append(s.scans, c)
 	s.progress.Broadcast()
+	s.mu.Unlock()
 	s.cfg.Counters.Begun.Add(1)
 	return c, nil
 }
