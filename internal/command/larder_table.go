@@ -1,5 +1,7 @@
 package command
 
+import "slices"
+
 // larderTable are the rows of LARDER, the command for what is larder's own. Each
 // subcommand is about one part of a cluster and has words of its own behind it,
 // in a table beside its handlers: larder_config.go is the first.
@@ -20,6 +22,16 @@ var larderTable = []*Command{
 				Run: runLarderConfig,
 			},
 			{
+				Name: "cluster", Arity: -3, Flags: Admin | NoScript | Loading | Stale | Slow | NoMulti | SkipSlowLog,
+				Group: "larder", Since: "1.0.0", Cost: "Depends on the word behind it",
+				Summary: "Shows the nodes of the cluster and what they hold, and changes it.",
+				Args: []Arg{
+					{Name: "action", Type: "string"},
+					{Name: "argument", Type: "string", Optional: true, Multiple: true},
+				},
+				Run: runLarderCluster,
+			},
+			{
 				Name: "help", Arity: 2, Flags: Loading | Stale,
 				Group: "larder", Since: "1.0.0", Cost: "O(1)",
 				Summary: "Lists the subcommands.",
@@ -30,6 +42,6 @@ var larderTable = []*Command{
 }
 
 // larderHelp are the lines of LARDER HELP.
-var larderHelp = larderConfigHelp
+var larderHelp = slices.Concat(larderConfigHelp, larderClusterHelp)
 
 func runLarderHelp(c *Context) { c.help("LARDER", larderHelp...) }

@@ -52,6 +52,8 @@ type clustered struct {
 	network   *peer.Network
 	member    *membership.Member
 	redirects *server.Server // for clients of the cluster protocol; nil: none
+	service   service
+	quit      func() // ends the process in order; nil: nobody can
 	stop      context.CancelFunc
 	kept      sync.WaitGroup // what keep has started
 }
@@ -304,8 +306,11 @@ func (c *clustered) resume(ctx context.Context, have identity.Identity, token *i
 	if err := c.recall(); err != nil {
 		return err
 	}
-	c.self.Coordinator = have.Coordinator
-	if !have.Coordinator {
+	if err := c.lookAround(ctx); err != nil {
+		return err
+	}
+	c.self.Coordinator = c.id.Coordinator
+	if !c.id.Coordinator {
 		return c.connect(ctx)
 	}
 	if c.coordinator, err = etcd.Restart(ctx, c.memberConfig()); err == nil {

@@ -59,11 +59,12 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 			l.member = m
 			close(l.ready)
 		},
+		Last: c.lastView(), Keep: c.keepView, Twin: c.hasTwin, Expelled: func(error) { c.quit() },
 	})
 	if err != nil {
 		return fmt.Errorf("take part in the cluster: %w", err)
 	}
-	x.JoinCluster(&neighbours{member: c.member, network: c.network})
+	x.JoinCluster(&operator{&neighbours{member: c.member, network: c.network}, c})
 	c.admit()
 	c.keep(x, store)
 	return nil
@@ -115,6 +116,7 @@ func (c *clustered) keep(x *command.Executor, store *memory.Store) {
 	c.stop = stop
 	c.kept.Go(func() { c.credentials.Keep(ctx, renewEvery, c.sign, c.log) })
 	c.kept.Go(func() { c.followCoordinators(ctx) })
+	c.kept.Go(func() { c.watchService(ctx) })
 	c.kept.Go(func() { c.follow(ctx, x, store) })
 }
 

@@ -286,13 +286,16 @@ func (s configuration) Watch(ctx context.Context, prefix string, after int64) <-
 	return out
 }
 
-func (s configuration) Save(ctx context.Context, key string, data []byte, revision int64, term membership.Term) (int64, error) {
+func (s configuration) Save(ctx context.Context, key string, data []byte, revision int64, term membership.Term, absent ...string) (int64, error) {
 	var conditions []etcd.Condition
 	if revision != membership.AnyRevision {
 		conditions = append(conditions, etcd.If(key, etcd.Revision(revision)))
 	}
 	if term != nil {
 		conditions = append(conditions, etcd.IfOwner(term.(*etcd.Leadership)))
+	}
+	for _, other := range absent {
+		conditions = append(conditions, etcd.IfAbsent(other))
 	}
 	at, err := s.store.Put(ctx, key, data, conditions...)
 	return int64(at), inWords(err)
@@ -322,30 +325,40 @@ func (s configuration) Campaign(ctx context.Context, name, id string, ttl time.D
 }
 
 // followCoordinators keeps the endpoints up to date, here and in the data
-// directory.
+// directory, and the role of this node.
 func (c *clustered) followCoordinators(ctx context.Context) {
+	lists := make(chan []coordinatorRecord, 1) // the latest
+	c.kept.Go(func() { c.keepRole(ctx, lists) })
 	for change := range c.store.Watch(ctx, keyCoordinators, 0) {
 		for _, e := range change.Events {
 			var list []coordinatorRecord
 			if e.Removed || e.Key != keyCoordinators || json.Unmarshal(e.Data, &list) != nil || len(list) == 0 {
 				continue
 			}
-			endpoints := make([]string, len(list))
-			for i, o := range list {
-				endpoints[i] = o.Client
+			c.useCoordinators(list)
+			select { // what keepRole has not taken yet is outdated
+			case <-lists:
+			default:
 			}
-			if strings.Join(endpoints, " ") == strings.Join(c.known.Coordinators, " ") {
-				continue
-			}
-			c.known.Coordinators = endpoints
-			if c.coordinator == nil {
-				if err := c.store.SetEndpoints(endpoints); err != nil {
-					c.log.Warn("the coordinators have changed, and their addresses cannot be used", "reason", err)
-				}
-			}
-			if err := c.remember(); err != nil {
-				c.log.Warn("the coordinators cannot be written to the data directory", "reason", err)
-			}
+			lists <- list
 		}
+	}
+}
+
+// useCoordinators goes by a new list of coordinators.
+func (c *clustered) useCoordinators(list []coordinatorRecord) {
+	endpoints := make([]string, len(list))
+	for i, o := range list {
+		endpoints[i] = o.Client
+	}
+	if strings.Join(endpoints, " ") == strings.Join(c.known.Coordinators, " ") {
+		return
+	}
+	c.known.Coordinators = endpoints
+	if err := c.store.SetEndpoints(endpoints); err != nil {
+		c.log.Warn("the coordinators have changed, and their addresses cannot be used", "reason", err)
+	}
+	if err := c.remember(); err != nil {
+		c.log.Warn("the coordinators cannot be written to the data directory", "reason", err)
 	}
 }

@@ -61,6 +61,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 		if n.cluster, err = enter(cfg, build, log); err != nil {
 			return n, err
 		}
+		n.cluster.quit = n.askToStop
 		seed = n.cluster.seed()
 		ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
 		cfg, err = n.cluster.settle(ctx, cfg)

@@ -40,7 +40,8 @@ var (
 )
 
 // Dir is an open data directory. This process alone uses it until Close. Its
-// methods must not be called concurrently, but for those that return paths.
+// methods must not be called concurrently, but for those that return paths, and
+// for WriteFile and SetIdentity, which concern different files.
 type Dir struct {
 	path string
 	lock *os.File

@@ -246,6 +246,13 @@ func (m *Member) SetCoordinator(ctx context.Context, is bool) error {
 	return m.record(ctx)
 }
 
+// HasLeft reports whether this node has been removed from the cluster.
+func (m *Member) HasLeft() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.registry.nodes[m.id].State == cluster.Left
+}
+
 func (m *Member) presence() presence {
 	return presence{
 		Incarnation: m.cfg.Incarnation, Since: m.began.UTC(), Settings: m.settings.Load(), Peer: m.cfg.Self.Peer,
