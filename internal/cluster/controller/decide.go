@@ -43,11 +43,35 @@ type Output struct {
 	Events []Event
 	// Remaining counts the moves that are wanted and have not begun in View.
 	Remaining int
+	// Prepare is what to ask nodes for, whether View is nil or not, before the
+	// partitions of a dead owner can be given to one of them; the answers come
+	// back in Input.Promises. It is repeated until they are all there.
+	Prepare []Preparation
+	// Unavailable are the partitions that nobody can serve, ascending.
+	Unavailable []Unavailable
 	// Drained are the nodes that were to be emptied and are empty: they may go.
 	Drained []cluster.NodeID
 	// Held says why moves that are wanted do not begin, when people are the
 	// reason; empty otherwise.
 	Held string
+}
+
+// Preparation asks nodes for a [Promise] on a partition.
+type Preparation struct {
+	Partition int
+	// Epoch is the one to come.
+	Epoch cluster.Epoch
+	// Ask are the nodes that have not answered yet, ascending.
+	Ask []cluster.NodeID
+}
+
+// Unavailable is a partition that waits for a copy.
+type Unavailable struct {
+	Partition int
+	Epoch     cluster.Epoch
+	// For are the dead nodes that may have all of it, ascending. None: every
+	// process that had it has ended; only [Wishes.AcceptLoss] brings it back.
+	For []cluster.NodeID
 }
 
 // Decide returns what is to be done. Called again with the view it returned and

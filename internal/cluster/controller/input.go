@@ -21,6 +21,10 @@ type Input struct {
 	Alive map[cluster.NodeID]Liveness
 	// Reports are the last words of each node on the moves that it takes part in.
 	Reports map[cluster.NodeID]Report
+	// Promises are what nodes answered to [Output.Prepare], by partition, as this
+	// controller has heard them in its term. Those of other epochs than the one
+	// to come, or of processes that are no more, are ignored.
+	Promises map[int][]Promise
 	// Wishes are what operators asked for and have not taken back.
 	Wishes Wishes
 	// Settings limit what is done at a time.
@@ -53,6 +57,48 @@ type Report struct {
 	// Arrived are partitions that the node owns and serves although the view
 	// still has them as arriving.
 	Arrived []Arrived
+	// Copies are those of partitions that the node owns to the nodes of
+	// Row.Replicas. What goes on well with a node in Row.InSync may be left out.
+	Copies []CopyOf
+	// Empty are partitions that the view gives to the node, with copies in sync
+	// elsewhere, of which its process has nothing: it was started anew. It does
+	// not serve them.
+	Empty []Arrived
+}
+
+// CopyOf is what an owner says of one of its copies.
+type CopyOf struct {
+	Partition int
+	// Epoch is that of the row which the owner acts on.
+	Epoch cluster.Epoch
+	// Node has the copy, in this incarnation.
+	Node        cluster.NodeID
+	Incarnation uint64
+	// Stage is Sending, CaughtUp or Failed.
+	//
+	// Invariant: CaughtUp is said only after the owner has begun to require the
+	// node's acknowledgements and the node has acknowledged everything that the
+	// owner had executed until then. From then on the owner neither stops to
+	// require them nor begins the copy anew before a view without the node in
+	// Row.Replicas.
+	Stage Stage
+	// Fenced: the node refused because it has promised a higher epoch.
+	Fenced bool
+	// Reason of a failure, for people.
+	Reason string
+}
+
+// Promise is the answer of a node to a [Preparation]: it takes nothing from
+// owners of lower epochs any more.
+type Promise struct {
+	Node cluster.NodeID
+	// Incarnation is the process that answered.
+	Incarnation uint64
+	// Epoch is that of the preparation.
+	Epoch cluster.Epoch
+	// Seq is the last effect that it has, Whole whether it has all up to there.
+	Seq   uint64
+	Whole bool
 }
 
 // Leaving is one partition on its way from the node that reports.
@@ -102,8 +148,9 @@ type Settings struct {
 	RebalanceDelay time.Duration
 	// RetryAfter is how long a partition rests after a move that failed.
 	RetryAfter time.Duration
-	// Replicas is the number of copies beside the owner's, which placement takes
-	// into account.
+	// Replicas is the number of copies beside the owner's. Zero: none are kept,
+	// and the partitions of a dead owner are given up after RebalanceDelay. The
+	// copies that are being made count as moves.
 	Replicas int
 }
 

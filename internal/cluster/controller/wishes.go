@@ -19,6 +19,16 @@ type Wishes struct {
 	// Pins are partitions that are to be on a certain node, whatever the ring
 	// says, as long as that node is alive and active.
 	Pins map[int]Pin `json:"pins,omitempty"`
+	// AcceptLoss are partitions that may begin empty, since nobody who has all of
+	// them is there.
+	AcceptLoss map[int]Acceptance `json:"accept_loss,omitempty"`
+}
+
+// Acceptance says who accepts the loss of a partition. It counts at that epoch
+// only, so that it never is one of a later loss.
+type Acceptance struct {
+	Epoch cluster.Epoch `json:"epoch"`
+	By    string        `json:"by"`
 }
 
 // Pin is where a partition is to be, and who said so.
@@ -36,6 +46,7 @@ const (
 	Resume  RequestKind = "resume"
 	Move    RequestKind = "move"    // partitions are to be on a node
 	Release RequestKind = "release" // partitions are the ring's again; none named: all
+	Accept  RequestKind = "accept"  // the loss of partitions that nobody can serve
 )
 
 // Request is what an operator asks for.
@@ -77,6 +88,8 @@ func (w Wishes) With(r Request, view *cluster.View) (next Wishes, notes []string
 		return next.move(r, view)
 	case Release:
 		return next.release(r)
+	case Accept:
+		return next.accept(r, view)
 	default:
 		return w, nil, fmt.Errorf("nobody knows the request %q", r.Kind)
 	}
@@ -137,6 +150,30 @@ func (w Wishes) release(r Request) (Wishes, []string, error) {
 			return w, nil, fmt.Errorf("partition %d was sent to %s by %s; use --force to release it", p, pin.Node.Short(), pin.By)
 		}
 		delete(w.Pins, p)
+	}
+	return w, notes, nil
+}
+
+// accept notes that partitions may begin empty. Whether that is necessary is
+// seen when the next view is decided: one that can still be had is not lost.
+func (w Wishes) accept(r Request, view *cluster.View) (Wishes, []string, error) {
+	if len(r.Partitions) == 0 {
+		return w, nil, fmt.Errorf("no partition is named")
+	}
+	standing := w.AcceptLoss
+	w.AcceptLoss = make(map[int]Acceptance)
+	for p, a := range standing {
+		if view.Rows[p].Epoch == a.Epoch {
+			w.AcceptLoss[p] = a
+		}
+	}
+	var notes []string
+	for _, p := range r.Partitions {
+		if a, ok := w.AcceptLoss[p]; ok {
+			notes = append(notes, fmt.Sprintf("the loss of partition %d was accepted already, by %s", p, a.By))
+			continue
+		}
+		w.AcceptLoss[p] = Acceptance{view.Rows[p].Epoch, r.By}
 	}
 	return w, notes, nil
 }
