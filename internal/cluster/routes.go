@@ -35,10 +35,10 @@ const (
 	Nowhere
 )
 
-// NewRoutes derives the routes of the node self, which must be in the view.
-// arrived tells whether a partition of its own that is in the last step of a move
-// has been handed over.
-func NewRoutes(v *View, self NodeID, arrived func(partition int) bool) *Routes {
+// NewRoutes derives the routes of the node self, which must be in the view. ready
+// tells whether the node has all of a partition that it owns: one that is handed
+// over to it may still be on its way.
+func NewRoutes(v *View, self NodeID, ready func(partition int) bool) *Routes {
 	r := &Routes{View: v, Self: int16(v.Index(self))}
 	if r.Self == NoNode {
 		panic("cluster: routes of a node that is not in the view")
@@ -49,7 +49,7 @@ func NewRoutes(v *View, self NodeID, arrived func(partition int) bool) *Routes {
 			r.places[p] = Place{NoNode, Nowhere}
 		case owner != r.Self:
 			r.places[p] = Place{owner, There}
-		case v.Arriving(p) && !arrived(p):
+		case !ready(p):
 			r.places[p] = Place{owner, Arriving}
 		default:
 			r.places[p] = Place{owner, Here}

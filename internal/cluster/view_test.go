@@ -143,7 +143,7 @@ func TestRoutes(t *testing.T) {
 	v := NewView([]Node{{ID: b}, {ID: a}})
 	v.Rows[0].Owner, v.Rows[1].Owner, v.Rows[2].Owner, v.Rows[4].Owner = 0, 1, 0, 0
 	v.Rows[2].Target, v.Rows[4].Target = 0, 0
-	r := NewRoutes(v, a, func(p int) bool { return p == 4 })
+	r := NewRoutes(v, a, func(p int) bool { return p != 2 })
 	for p, want := range map[int]Place{0: {0, Here}, 1: {1, There}, 2: {0, Arriving}, 3: {NoNode, Nowhere}, 4: {0, Here}} {
 		if got := r.At(p); got != want {
 			t.Errorf("partition %d: %v, want %v", p, got, want)

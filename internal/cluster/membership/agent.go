@@ -80,24 +80,23 @@ func (m *Member) settle(v *cluster.View, self int16) {
 		if r.Owner != self || v.Arriving(p) {
 			continue
 		}
-		switch m.has.get(p) {
-		case nothing:
+		if m.has.get(p) == nothing {
 			m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
-			m.has.handedOver(p, r.Epoch)
-		case incoming: // its former owner is dead: go on with what came
-			m.arriving.Lock()
-			m.has.handedOver(p, r.Epoch)
-			m.arriving.Unlock()
 		}
+		// What is incoming stays: its former owner is dead, and this node goes on
+		// with what came.
+		m.arriving.Lock()
+		m.has.handedOver(p, r.Epoch)
+		m.arriving.Unlock()
 	}
 }
 
 // route puts the view in force.
 func (m *Member) route(v *cluster.View, self int16) {
+	ready := func(p int) bool { return m.has.arrived(p, v.Rows[p].Epoch) }
 	arrivals := 0
 	for p := range v.Rows {
-		r := &v.Rows[p]
-		if r.Owner == self && v.Arriving(p) && m.has.arrived(p, r.Epoch) {
+		if v.Rows[p].Owner == self && ready(p) {
 			arrivals++
 		}
 	}
@@ -105,7 +104,7 @@ func (m *Member) route(v *cluster.View, self int16) {
 	if former != nil && former.Version == v.Version && len(former.Nodes) == len(v.Nodes) && m.routed.arrivals == arrivals {
 		return
 	}
-	m.cfg.Reroute(cluster.NewRoutes(v, m.id, func(p int) bool { return m.has.arrived(p, v.Rows[p].Epoch) }))
+	m.cfg.Reroute(cluster.NewRoutes(v, m.id, ready))
 	m.mu.Lock()
 	m.routed.view, m.routed.arrivals = v, arrivals
 	close(m.routeNews)
@@ -138,8 +137,8 @@ func (m *Member) tell(former, v *cluster.View) {
 // the controller may be another one.
 const reportEvery = 200 * time.Millisecond
 
-// report tells the controller how far this node's moves are, and returns
-// whether anybody waits for it to.
+// report tells the controller how far this node's moves are, and that it knows
+// of a view; it returns whether anybody waits for more.
 func (m *Member) report(v *cluster.View, self int16) bool {
 	r := controller.Report{View: v.Version, Incarnation: m.cfg.Incarnation}
 	anybody := false
@@ -154,8 +153,7 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 		}
 	}
 	r.Leaving = m.leaving(v, self)
-	if !anybody && len(r.Leaving) == 0 {
-		m.reported.text = ""
+	if waits := anybody || len(r.Leaving) > 0; !waits && m.reported.view == v.Version {
 		return false
 	}
 	text, err := json.Marshal(&r)
@@ -169,7 +167,7 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 		return true
 	}
 	if m.send(v, to, text) {
-		m.reported.text, m.reported.to, m.reported.at = string(text), to, time.Now()
+		m.reported.text, m.reported.to, m.reported.at, m.reported.view = string(text), to, time.Now(), v.Version
 	}
 	return true
 }
@@ -196,7 +194,7 @@ func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving
 				l.Stage, l.Reason = controller.Failed, why
 			}
 			list = append(list, l)
-		case row.Owner != self && v.Arriving(p) && m.has.get(p) == complete && m.moves.handed[p] != row.Epoch:
+		case row.Owner != self && v.Arriving(p) && m.hands(p, row):
 			list = append(list, controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Owner(p),
 				TargetIncarnation: m.moves.incarnation[p], Stage: controller.HandingOver})
 		}

@@ -20,9 +20,9 @@ type Configuration interface {
 	// ctx ends.
 	Watch(ctx context.Context, prefix string, after int64) <-chan Delivery
 	// Save writes a key if it is still at the revision (0: absent; AnyRevision:
-	// whatever it is) and, unless term is nil, if the term has not been followed
-	// by another. ErrConflict otherwise.
-	Save(ctx context.Context, key string, data []byte, revision int64, term Term) (int64, error)
+	// whatever it is), unless term is nil if the term has not been followed by
+	// another, and if none of the keys absent exists. ErrConflict otherwise.
+	Save(ctx context.Context, key string, data []byte, revision int64, term Term, absent ...string) (int64, error)
 	// Remove deletes a key, which may be absent.
 	Remove(ctx context.Context, key string) error
 	// Register writes a key that goes when this process dies, after ttl.

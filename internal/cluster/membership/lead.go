@@ -115,6 +115,7 @@ func (m *Member) term(term Term) {
 		case <-m.ctx.Done():
 			return
 		case <-m.lead.kick:
+			m.pause(gather)
 		case <-tick.C:
 		}
 	}
@@ -134,7 +135,7 @@ func (m *Member) decide(decider *controller.Controller, term Term) error {
 			if err := controller.Check(prev, out.View); err != nil {
 				return fmt.Errorf("membership: the controller is wrong: %w", err)
 			}
-			if revision, err = m.cfg.Configuration.Save(ctx, keyView, out.View.Encode(), revision, term); err != nil {
+			if revision, err = m.cfg.Configuration.Save(ctx, keyView, out.View.Encode(), revision, term, presumed(out.Presumed)...); err != nil {
 				m.forgetView()
 				return fmt.Errorf("write the view: %w", err)
 			}
@@ -157,6 +158,19 @@ func (m *Member) decide(decider *controller.Controller, term Term) error {
 		}
 	}
 }
+
+// presumed returns the registrations that must not exist for a view to be
+// written that takes these nodes for dead: one that has come back serves.
+func presumed(nodes []cluster.NodeID) (absent []string) {
+	for _, id := range nodes {
+		absent = append(absent, prefixAlive+string(id))
+	}
+	return absent
+}
+
+// gather is for how long reports are gathered before the controller looks again:
+// the end of many moves is one view.
+const gather = 20 * time.Millisecond
 
 // stored is the view as this node has read or written it last, with its
 // revision: the condition of the next write.

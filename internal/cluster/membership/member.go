@@ -131,6 +131,7 @@ type Member struct {
 		text string
 		to   cluster.NodeID
 		at   time.Time
+		view uint64
 	}
 }
 

@@ -80,7 +80,7 @@ func (m *Member) move(v *cluster.View, self int16) (busy bool) {
 		r := &v.Rows[p]
 		c := copies[p]
 		switch {
-		case r.Owner != self && v.Arriving(p) && m.has.get(p) == complete:
+		case r.Owner != self && v.Arriving(p) && m.hands(p, r):
 			busy = true
 			m.handOver(p, r, &v.Nodes[r.Owner], c)
 		case r.Owner == self && v.Streaming(p):
@@ -134,10 +134,22 @@ func (s *moves) fails(p int, err error) {
 	s.failed[p] = err.Error()
 }
 
-// handOver gives the new owner the last word on a partition, once.
+// hands reports whether this node has what the new owner of an arriving
+// partition waits for: it was the owner before.
+func (m *Member) hands(p int, r *cluster.Row) bool { return m.has.arrived(p, r.Epoch-1) }
+
+// handOver gives the new owner the last word on a partition. The copy is kept
+// until the partition has arrived: a new owner that has been started anew since
+// gets all of it again.
 func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node, c *replication.Copy) {
 	epoch := r.Epoch
+	m.mu.Lock()
+	incarnation := m.registry.alive[to.ID].Incarnation
+	m.mu.Unlock()
 	m.moves.mu.Lock()
+	if incarnation != 0 && m.moves.incarnation[p] != incarnation && !m.moves.handing[p] {
+		delete(m.moves.handed, p)
+	}
 	done := m.moves.handed[p] >= epoch || m.moves.handing[p]
 	m.moves.mu.Unlock()
 	switch {

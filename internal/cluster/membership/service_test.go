@@ -164,7 +164,7 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 	return out
 }
 
-func (c *connection) Save(_ context.Context, key string, data []byte, revision int64, t Term) (int64, error) {
+func (c *connection) Save(_ context.Context, key string, data []byte, revision int64, t Term, absent ...string) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.away {
@@ -175,6 +175,11 @@ func (c *connection) Save(_ context.Context, key string, data []byte, revision i
 	}
 	if t != nil && c.items[keyController].Revision != t.(*term).revision {
 		return 0, ErrConflict
+	}
+	for _, other := range absent {
+		if _, there := c.items[other]; there {
+			return 0, ErrConflict
+		}
 	}
 	return c.write(key, data, false), nil
 }
