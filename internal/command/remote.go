@@ -233,6 +233,7 @@ func (r *Remote) answer(p *Session, f remoteFrame) {
 // Close implements [peer.Session]: it returns when nothing of the connection is
 // at work any more.
 func (r *Remote) Close(error) {
+	r.end() // first: what is at work may wait for everybody to be outside
 	r.mu.Lock()
 	r.closed = true
 	for _, queue := range r.queues {
@@ -240,6 +241,5 @@ func (r *Remote) Close(error) {
 	}
 	r.mu.Unlock()
 	r.workers.Wait()
-	r.end()
 	r.x.endInternal(r.s)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/hashing"
@@ -100,7 +101,7 @@ func moveAround(c *nodes, keys []string, stop chan struct{}) {
 		select {
 		case <-stop:
 			return
-		default:
+		case <-time.After(time.Millisecond): // no faster than clients notice
 		}
 		var partitions []int
 		for range 1 + r.IntN(5) {
@@ -130,8 +131,10 @@ func compare(t *testing.T, c *nodes, alone *node, n int) {
 		for _, words := range pipeline {
 			all += words
 		}
-		a.send(all)
-		b.send(all)
+		for _, cl := range []*client{a, b} {
+			cl.SetDeadline(time.Now().Add(patience)) // of each round: a busy machine takes long for all
+			cl.send(all)
+		}
 		for i := range pipeline {
 			if got, want := a.reply(), b.reply(); got != want {
 				t.Errorf("client %d, request %d of %q:\n got %q\nwant %q", n, i, pipeline, got, want)
@@ -220,6 +223,7 @@ func TestMovingCounters(t *testing.T) {
 					for j := range depth {
 						all += request("INCR", keys[(i+j)%len(keys)])
 					}
+					cl.SetDeadline(time.Now().Add(patience))
 					cl.send(all)
 					for j := range depth {
 						key := keys[(i+j)%len(keys)]
