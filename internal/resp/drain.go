@@ -113,9 +113,10 @@ func (w *Writer) forget(n int) {
 // room for.
 const keptAttachments = 128
 
-// attach appends an attachment and gives it its serial.
+// attach appends an attachment and gives it its serial: every other number, so
+// that there is one for a hole before it.
 func (w *Writer) attach(a Attachment) {
-	w.serial++
+	w.serial += 2
 	a.serial = w.serial
 	if n := len(w.Attachments); n < cap(w.Attachments) {
 		w.Attachments = append(w.Attachments, a)

@@ -36,6 +36,55 @@ func (w *Writer) Hole() (id uint64) {
 	return w.serial
 }
 
+// HoleAt is Hole for a place before output that is already written: what stands
+// behind the mark waits. It is for the time between two requests or the end of
+// one: marks taken behind m before are not valid any more, and no hole behind it may have been
+// filled.
+func (w *Writer) HoleAt(m Mark) (id uint64) {
+	at := len(w.Attachments)
+	for at > 0 && w.Attachments[at-1].serial > m.serial {
+		at--
+	}
+	w.waiting++
+	hole := Attachment{At: m.at, open: true}
+	w.attach(hole)
+	if last := len(w.Attachments) - 1; at < last {
+		copy(w.Attachments[at+1:], w.Attachments[at:last])
+		hole.serial = m.serial + 1 // which attach leaves free
+		w.Attachments[at] = hole
+		return hole.serial
+	}
+	return w.serial
+}
+
+// Lift takes a hole away: nothing belongs there, what stands behind it need not
+// wait for it any more. It reports false when there is no such hole.
+func (w *Writer) Lift(id uint64) bool {
+	i, found := w.find(id)
+	if !found || !w.Attachments[i].open {
+		return false
+	}
+	w.waiting--
+	if i > 0 {
+		copy(w.Attachments[1:i+1], w.Attachments[:i])
+	}
+	w.Attachments[0] = Attachment{}
+	w.forget(1)
+	if i == 0 && len(w.Attachments) > 0 {
+		w.forget(w.advance(0))
+	}
+	if w.sent == len(w.Buf) && len(w.Attachments) == 0 {
+		w.Buf, w.sent = w.Buf[:0], 0
+	}
+	return true
+}
+
+// Has reports whether there is a hole with that id that is not filled.
+func (w *Writer) Has(id uint64) bool {
+	i, found := w.find(id)
+	return found && w.Attachments[i].open
+}
+
 // Waiting returns the number of holes that have not been filled.
 func (w *Writer) Waiting() int { return w.waiting }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/resp"
@@ -82,7 +83,11 @@ func (s *holeStory) blob() []byte {
 }
 
 func (s *holeStory) step() {
-	switch s.r.IntN(11) {
+	switch s.r.IntN(13) {
+	case 11:
+		s.holeAtMark()
+	case 12:
+		s.lift()
 	case 0, 1:
 		data := s.blob()
 		s.w.Raw(data)
@@ -157,6 +162,39 @@ func (s *holeStory) fill() {
 	}
 }
 
+// holeAtMark puts a hole where output stands already.
+func (s *holeStory) holeAtMark() {
+	if s.marked < 0 {
+		return
+	}
+	s.m.parts = slices.Insert(s.m.parts, s.marked, outputPart{id: s.w.HoleAt(s.mark), open: true})
+	s.marked = -1
+}
+
+// lift takes away one of the holes.
+func (s *holeStory) lift() {
+	n := s.m.waiting()
+	if n == 0 {
+		return
+	}
+	n = s.r.IntN(n)
+	for i, p := range s.m.parts {
+		if !p.open {
+			continue
+		}
+		if n > 0 {
+			n--
+			continue
+		}
+		if !s.w.Has(p.id) || !s.w.Lift(p.id) || s.w.Lift(p.id) || s.w.Has(p.id) || s.w.Fill(p.id, []byte("late"), nil) {
+			s.t.Fatal("a hole is not taken away once")
+		}
+		s.m.parts = slices.Delete(s.m.parts, i, i+1)
+		s.marked = -1
+		return
+	}
+}
+
 func (s *holeStory) drain() {
 	want := s.m.ready()
 	limit := 1 + s.r.IntN(5)
@@ -228,15 +266,42 @@ func TestHolesLeaveTogether(t *testing.T) {
 	}
 }
 
+// Output that is held back and let go leaves as the run that it was written as.
+func TestHeldOutputStaysOneRun(t *testing.T) {
+	w := resp.Writer{Version: resp.RESP2}
+	var ids []uint64
+	want := ""
+	for i := range 20 {
+		mark := w.Mark()
+		w.Int(int64(i))
+		ids = append(ids, w.HoleAt(mark))
+		want += fmt.Sprintf(":%d\r\n", i)
+	}
+	if w.Ready() {
+		t.Error("something is ready behind a hole")
+	}
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(ids)) {
+		w.Lift(ids[i])
+	}
+	chunks := w.Chunks(nil, 1000)
+	if got := string(bytes.Join(chunks, nil)); got != want || len(chunks) != 1 {
+		t.Errorf("%d chunks: %.60q", len(chunks), got)
+	}
+}
+
 func TestHolesDoNotAllocate(t *testing.T) {
 	var w resp.Writer
 	reply := []byte("$5\r\nvalue\r\n")
 	var room [1][]byte
 	if n := testing.AllocsPerRun(100, func() {
+		mark := w.Mark()
+		w.Int(1)
+		held := w.HoleAt(mark)
 		var ids [64]uint64
 		for i := range ids {
 			ids[i] = w.Hole()
 		}
+		w.Lift(held)
 		for _, id := range ids {
 			w.Fill(id, reply, nil)
 		}
