@@ -71,6 +71,15 @@ func missing(partition int, node string) *Copy {
 	return c
 }
 
+// Place returns where the last effect of the partition is in the stream.
+func (c *Copy) Place() uint64 { return c.last.Load() }
+
+// Acknowledged reports whether the node has acknowledged the stream up to a place.
+func (c *Copy) Acknowledged(place uint64) bool { return c.ackedTo() >= place }
+
+// Log returns what the copy is of.
+func (c *Copy) Log() *Log { return c.log }
+
 // ackedTo returns the place up to which the node has applied the stream.
 func (c *Copy) ackedTo() uint64 {
 	if c.sender == nil || c.void.Load() {

@@ -95,12 +95,22 @@ func (l *Logs) Open(partition int, seq uint64) *Log {
 // Log returns the log of a partition, nil when there is none.
 func (l *Logs) Log(partition int) *Log { return l.list[partition].Load() }
 
+// Retire ends the log of a partition that this node owns and that has no copies
+// any more, or whose last effect has been made: effects are not numbered from
+// then on. What waits still gets its acknowledgement.
+func (l *Logs) Retire(partition int) {
+	if l.list[partition].Load() != nil {
+		l.store.Untap(partition)
+		l.list[partition].Store(nil)
+	}
+}
+
 // Drop ends the log of a partition that this node does not own any more. What
 // has not been acknowledged by then never is: see [Lost]. Neither Open nor Drop is
 // called by two goroutines at once.
 func (l *Logs) Drop(partition int) {
-	if g := l.list[partition].Swap(nil); g != nil {
-		l.store.Untap(partition)
+	if g := l.list[partition].Load(); g != nil {
+		l.Retire(partition)
 		g.Fence()
 	}
 }
@@ -148,6 +158,21 @@ func (g *Log) Required() []string {
 		nodes[i] = c.Node()
 	}
 	return nodes
+}
+
+// Flushed waits until every effect of the log is acknowledged by all who are
+// required, for at most d, and reports whether it is.
+func (g *Log) Flushed(d time.Duration) bool {
+	var n Need
+	for _, c := range *g.required.Load() {
+		n.marks = append(n.marks, mark{g, c, c.last.Load()})
+	}
+	if n.State() == Met {
+		return true
+	}
+	stop := make(chan struct{})
+	defer time.AfterFunc(d, func() { close(stop) }).Stop()
+	return g.logs.Wait(&n, stop) == Met
 }
 
 // Fence notes that this node is not the owner any more, or will not be: nothing

@@ -229,3 +229,22 @@ func TestHalfACopyIsNotWhole(t *testing.T) {
 		t.Error("dropped it is whole")
 	}
 }
+
+func TestPromiseIsToldWithTheNextAnswer(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	other := p.copy(t, 5, 1)
+	p.receiver.Promise(968, 2)
+	if !p.sender.flushed() {
+		t.Fatal(p.sender.Err())
+	}
+	other.confirm()
+	if !p.sender.flushed() {
+		t.Fatal(p.sender.Err())
+	}
+	if !g.Fenced() {
+		t.Error("an answer about another partition came without word of the promise")
+	}
+	if ago, ok := p.receiver.Answered("a"); !ok || ago < 0 {
+		t.Errorf("answered %v ago, %v", ago, ok)
+	}
+}

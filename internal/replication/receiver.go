@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -45,6 +47,9 @@ type Receiver struct {
 
 	// copies is what this node has of each partition that it is a copy of.
 	copies [maxPartitions]copied
+	// promises counts the promises, so that streams find out that there is a new one.
+	promises atomic.Uint64
+	began    time.Time
 }
 
 // copied is a copy that this node has. Lock order: incoming.mu, then mu.
@@ -61,13 +66,15 @@ type incoming struct {
 	incarnation, stream uint64         // GUARDED_BY(mu), as the next
 	begun               map[int]uint64 // partitions whose copy has begun in this stream, and under which epoch
 	refused             []Refusal      // by the batch at work
+	promises            uint64         // that have been told
+	answered            atomic.Int64   // when the last batch was answered, as [Receiver.Answered]
 }
 
 // NewReceiver returns a receiver that stores into store.
 func NewReceiver(store *memory.Store, guard Guard, partitions int, counters *Counters) *Receiver {
 	return &Receiver{
 		store: store, guard: guard, counters: counters, sources: map[string]*incoming{},
-		limits: limits{partitions: partitions, databases: store.Databases()},
+		limits: limits{partitions: partitions, databases: store.Databases()}, began: time.Now(),
 	}
 }
 
@@ -100,6 +107,10 @@ func (r *Receiver) Apply(from string, data []byte) (refused []Refusal, err error
 			return nil, err
 		}
 		if !more {
+			// In this order: a promise that the look misses finds the time of this
+			// answer, and is kept from then on for as long as the answer may count.
+			in.answered.Store(int64(time.Since(r.began)) + 1)
+			r.tellPromises(in)
 			return in.refused, nil
 		}
 	}
@@ -184,6 +195,35 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 	return r.change(e, now)
 }
 
+// tellPromises refuses the partitions of a stream that have been promised to
+// others since the last batch, whether the batch has something of them or not.
+//
+// Invariant: no answer given after a promise leaves its owner in the belief that
+// it is the owner still.
+func (r *Receiver) tellPromises(in *incoming) {
+	n := r.promises.Load()
+	if n == in.promises {
+		return
+	}
+	in.promises = n
+	for p, epoch := range in.begun {
+		c := &r.copies[p]
+		c.mu.Lock()
+		over := epoch < c.floor
+		c.mu.Unlock()
+		if over {
+			in.refuse(p, true)
+		}
+	}
+}
+
+// Answered returns for how long no batch of a node has been answered; ok is false
+// when none ever was.
+func (r *Receiver) Answered(node string) (ago time.Duration, ok bool) {
+	at := r.source(node).answered.Load()
+	return time.Since(r.began) - time.Duration(at-1), at != 0
+}
+
 // refuse ends the copy of a partition in this stream.
 func (in *incoming) refuse(p int, promised bool) {
 	delete(in.begun, p)
@@ -212,7 +252,10 @@ func (r *Receiver) Promise(partition int, epoch uint64) (seq uint64, whole bool)
 	c := &r.copies[partition]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.floor = max(c.floor, epoch)
+	if epoch > c.floor {
+		c.floor = epoch
+		r.promises.Add(1)
+	}
 	return c.seq, c.whole
 }
 
