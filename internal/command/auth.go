@@ -136,7 +136,7 @@ func runHello(c *Context) {
 	c.Out.BulkString("id")
 	c.Out.Int(c.Session.ID)
 	c.Out.BulkString("mode")
-	c.Out.BulkString("standalone")
+	c.Out.BulkString(mode(c.Redirects))
 	c.Out.BulkString("role")
 	c.Out.BulkString("master")
 	c.Out.BulkString("modules")

@@ -24,6 +24,12 @@ func runClientTracking(c *Context) {
 		c.Error(text)
 		return
 	}
+	if s.routes != nil && !s.Redirects {
+		if !c.raise([]want{{kind: wantChanges}}) {
+			return
+		}
+		defer c.endRaise()
+	}
 	if mode.broadcast {
 		if text := prefixOverlap(mode.prefixes, s.tracking.mode.prefixes); text != "" {
 			c.Error(text)

@@ -346,10 +346,13 @@ func runClusterKeySlot(c *Context) {
 	}
 }
 
-// eachKeyInSlot calls f with the keys of a slot that this node stores, until it
+// eachKeyInSlot calls f with the keys of a slot that this node serves, until it
 // returns false. f must not keep the key.
 func (c *Context) eachKeyInSlot(slot int, f func(key []byte) bool) {
 	p := hashing.Partition(uint16(slot))
+	if !c.Session.routes.IsHere(p) {
+		return // what there is of it is a copy that arrives or is about to be dropped
+	}
 	for cursor, done := uint32(0), false; !done; {
 		enough := false
 		cursor, done = c.Exec.store.ScanPartition(c.DB, p, cursor, 256, c.Now, func(e memory.Entry) {
@@ -476,7 +479,10 @@ func runClusterHelp(c *Context) {
 const topologyChannel = "__cluster__:topology"
 
 // ViewChanged tells the subscribers that there is another view.
+//
+// It is to be called after every [Executor.Reroute].
 func (x *Executor) ViewChanged(v *cluster.View) {
+	x.neighbours.meet()
 	x.pubsub.publish([]byte(topologyChannel), strconv.AppendUint(nil, v.Version, 10))
 }
 
@@ -487,5 +493,7 @@ func (x *Executor) MovedAway(partitions []int) {
 	for _, p := range partitions {
 		moved[p] = true
 	}
-	x.tracker.invalidateIf(func(key []byte) bool { return moved[hashing.PartitionOf(key)] })
+	isMoved := func(key []byte) bool { return moved[hashing.PartitionOf(key)] }
+	x.tracker.invalidateIf(isMoved)
+	x.shardsMoved(isMoved)
 }

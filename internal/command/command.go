@@ -41,6 +41,7 @@ type Command struct {
 	personal  bool        // concerns the connection: no other node can execute it
 	apart     bool        // long, and not one look at the keyspace anyway: transactions may run meanwhile
 	staged    int         // index of the argument that may be received into engine memory
+	leaves    longRequest // in a cluster: whether a request waits for other nodes; nil: none does
 }
 
 // quickBesidesFast are the commands that Redis does not flag as fast, for the
@@ -105,6 +106,7 @@ func (c *Command) prepare(id int, parent *Command) {
 	c.quick = c.Flags&Slow == 0 && (c.Flags&Fast != 0 || quickBesidesFast[c.full])
 	c.long = longRequests[c.full]
 	c.staged = stagedArgument[c.full]
+	c.leaves = leavesLoop[c.full]
 	c.pushes = c.Flags&PubSub != 0 && strings.HasSuffix(c.full, "subscribe")
 	c.flushes = c.full == "flushdb" || c.full == "flushall"
 	c.apart = c.Flags&(Slow|ReadOnly) == Slow|ReadOnly && len(c.Keys) == 0

@@ -9,7 +9,7 @@ func runPing(c *Context) {
 		c.Error("ERR wrong number of arguments for 'ping' command")
 		return
 	}
-	if c.Session.gates&gateSubscribed != 0 {
+	if c.Session.gates&gateSubscribed != 0 && c.Session.stillSubscribed() {
 		c.Out.Array(2)
 		c.Out.BulkString("pong")
 		if len(c.Args) == 2 {
@@ -40,6 +40,8 @@ func runSelect(c *Context) {
 		c.Error("ERR value is out of range, value must between -2147483648 and 2147483647")
 	case v < 0 || v >= int64(c.Exec.store.Databases()):
 		c.Error("ERR DB index is out of range")
+	case v != 0 && c.oneDatabase():
+		c.Error("ERR SELECT is not allowed in cluster mode")
 	default:
 		c.Session.selectDB(int(v))
 		c.Out.OK()

@@ -22,6 +22,7 @@ type Context struct {
 	scratch
 
 	outcome Outcome
+	raised  []want      // what the other nodes have been told that the client is about to subscribe to
 	failed  string      // the error this command has answered, "" if none
 	reads   cache.Reads // what Lookup has read, and what a source could supply
 }

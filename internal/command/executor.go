@@ -97,8 +97,9 @@ type Executor struct {
 	routes      routeTable
 	forwarding  forwarding
 	membership  atomic.Pointer[Membership] // nil: nothing is known of other nodes
-	watchers    atomic.Int64               // clients with a WATCH
-	watchedKeys atomic.Int64               // by all of them
+	neighbours  neighbours
+	watchers    atomic.Int64 // clients with a WATCH
+	watchedKeys atomic.Int64 // by all of them
 
 	startupBytes uint64                 // in use by the engine at the start
 	replication  atomic.Pointer[string] // id shown by INFO replication
@@ -120,7 +121,8 @@ func New(cfg Config) *Executor {
 	x.learnSources()
 	x.clock.init(x.started)
 	x.sessions.init()
-	x.pubsub.init()
+	x.neighbours.init(x)
+	x.pubsub.init(&x.neighbours)
 	x.tracker.init(x)
 	x.latency.init()
 	x.stats.init(len(x.table.All()))
@@ -268,7 +270,7 @@ func (x *Executor) refusal(s *Session, cmd *Command) string {
 	if s.gates&gateMulti != 0 && cmd.Flags&NoMulti != 0 {
 		return errNotInMulti
 	}
-	if s.gates&gateSubscribed != 0 && cmd.Flags&InQueue == 0 {
+	if s.gates&gateSubscribed != 0 && cmd.Flags&InQueue == 0 && s.stillSubscribed() {
 		return "ERR Can't execute '" + cmd.full + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 	}
 	return ""
@@ -285,8 +287,12 @@ func (x *Executor) parks(s *Session, cmd *Command, args [][]byte) bool {
 // run executes a command that nothing speaks against. With timed its own
 // duration is measured; otherwise it shares that of its batch.
 func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
-	if s.routes != nil && cmd.keys.form != noKeys && !s.tx.running {
-		if out, done := x.route(s, cmd, args); done {
+	if s.routes != nil && !s.tx.running {
+		if cmd.keys.form == noKeys {
+			if x.mustLeave(s, cmd, args) {
+				return Park
+			}
+		} else if out, done := x.route(s, cmd, args); done {
 			return out
 		}
 	}
@@ -294,7 +300,7 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		if x.parks(s, cmd, args) {
 			return Park
 		}
-		if cmd.apart && s.MayBlock && !s.apart {
+		if cmd.apart && s.MayBlock && !s.apart && s.routes == nil {
 			return x.runApart(s, cmd, args, timed)
 		}
 		if cmd.Flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {

@@ -89,6 +89,9 @@ func (g *gather) put(part int, reply []byte) {
 // compose makes one reply of those of all parts. An error of one of them is the
 // reply.
 func (g *gather) compose() []byte {
+	if g.form == splitReceivers {
+		return g.receivers()
+	}
 	for i := range g.parts {
 		if reply := g.parts[i].reply; len(reply) == 0 {
 			return []byte("-" + errUnknown + "\r\n")

@@ -153,6 +153,10 @@ func runCopy(c *Context) {
 			return
 		}
 	}
+	if db != c.DB && c.oneDatabase() {
+		c.Error("ERR Copying to another database is not allowed in cluster mode")
+		return
+	}
 	if db == c.DB && bytes.Equal(c.Args[1], c.Args[2]) {
 		c.Error(errSameObject)
 		return
@@ -175,7 +179,15 @@ func runCopy(c *Context) {
 	c.Out.Int(1)
 }
 
+// oneDatabase reports whether the client may use database 0 only: it speaks the
+// protocol of Redis Cluster, which knows no other.
+func (c *Context) oneDatabase() bool { return c.Redirects && c.Session.routes != nil }
+
 func runMove(c *Context) {
+	if c.oneDatabase() {
+		c.Error("ERR MOVE is not allowed in cluster mode")
+		return
+	}
 	db, ok := c.database(2)
 	if !ok {
 		return
@@ -204,7 +216,15 @@ func runMove(c *Context) {
 	c.Out.Int(1)
 }
 
-func runDbsize(c *Context) { c.Out.Int(int64(c.Cache.Store().Len(c.DB))) }
+func runDbsize(c *Context) {
+	if cluster, refused := c.inCluster(); refused {
+		return
+	} else if cluster {
+		c.dbsizeOfAll()
+		return
+	}
+	c.Out.Int(int64(c.Cache.Store().Len(c.DB)))
+}
 
 // flushMode checks the options of FLUSHDB and FLUSHALL. Both modes are one
 // here: memory is given back at once, key space by key space.
@@ -217,14 +237,28 @@ func (c *Context) flushMode() bool {
 }
 
 func runFlushdb(c *Context) {
-	if c.flushMode() {
+	if !c.flushMode() {
+		return
+	}
+	if cluster, refused := c.inCluster(); refused {
+		return
+	} else if cluster {
+		c.flushAll(c.DB)
+	} else {
 		c.Cache.Store().Flush(c.DB)
 		c.Out.OK()
 	}
 }
 
 func runFlushall(c *Context) {
-	if c.flushMode() {
+	if !c.flushMode() {
+		return
+	}
+	if cluster, refused := c.inCluster(); refused {
+		return
+	} else if cluster {
+		c.flushAll(everyDB)
+	} else {
 		c.Cache.Store().FlushAll()
 		c.Out.OK()
 	}

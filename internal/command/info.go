@@ -33,7 +33,10 @@ var infoSections = []infoSection{
 }
 
 // infoWriter writes the lines of INFO.
-type infoWriter struct{ strings.Builder }
+type infoWriter struct {
+	strings.Builder
+	redirects bool // it is for a client of the protocol of Redis Cluster
+}
 
 func (w *infoWriter) title(s string) {
 	if w.Len() > 0 {
@@ -71,12 +74,14 @@ func runInfo(c *Context) {
 	for _, word := range c.Args[1:] {
 		words = append(words, string(lowered(word)))
 	}
-	c.Out.Verbatim("txt", c.Exec.Info(words...))
+	c.Out.Verbatim("txt", c.Exec.info(c.Redirects, words))
 }
 
 // Info returns the text of INFO for the sections named, for none the default
 // ones. all, everything and default stand for several. Safe for concurrent use.
-func (x *Executor) Info(sections ...string) string {
+func (x *Executor) Info(sections ...string) string { return x.info(false, sections) }
+
+func (x *Executor) info(redirects bool, sections []string) string {
 	wanted := map[string]bool{}
 	ordinary, extra := len(sections) == 0, false
 	for _, s := range sections {
@@ -89,7 +94,7 @@ func (x *Executor) Info(sections ...string) string {
 			wanted[s] = true
 		}
 	}
-	var w infoWriter
+	w := infoWriter{redirects: redirects}
 	for _, s := range infoSections {
 		if wanted[s.name] || ordinary && !s.extra || extra {
 			w.title(s.title)

@@ -14,7 +14,7 @@ func (x *Executor) infoServer(w *infoWriter) {
 	w.field("redis_git_sha1", "00000000")
 	w.field("redis_git_dirty", 0)
 	w.field("redis_build_id", buildID(x.server.Load().Commit))
-	w.field("redis_mode", "standalone")
+	w.field("redis_mode", mode(w.redirects))
 	w.field("os", operatingSystem())
 	w.field("arch_bits", 32<<(^uint(0)>>63))
 	w.field("monotonic_clock", "POSIX clock_gettime")
@@ -135,8 +135,6 @@ func (x *Executor) infoReplication(w *infoWriter) {
 	w.field("repl_backlog_size", 1<<20)
 	w.zeros("repl_backlog_first_byte_offset", "repl_backlog_histlen")
 }
-
-func (x *Executor) infoCluster(w *infoWriter) { w.field("cluster_enabled", 0) }
 
 func (x *Executor) infoKeyspace(w *infoWriter) {
 	now := time.Now().UnixMilli()

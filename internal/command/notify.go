@@ -98,7 +98,7 @@ func (c *Context) Notify(class NotifyClass, event string, db int, key []byte) {
 }
 
 func (x *Executor) notify(class NotifyClass, event string, db int, key []byte) {
-	if !x.notifier.wants(class) || x.pubsub.total.Load() == 0 {
+	if !x.notifier.wants(class) || x.pubsub.total.Load() == 0 && !x.neighbours.listens.Load() {
 		return
 	}
 	on := NotifyClass(x.notifier.classes.Load())
@@ -106,8 +106,11 @@ func (x *Executor) notify(class NotifyClass, event string, db int, key []byte) {
 	if on&NotifyKeyspace != 0 {
 		channel := append([]byte("__keyspace@"+number+"__:"), key...)
 		x.pubsub.publish(channel, []byte(event))
+		x.neighbours.event(channel, []byte(event))
 	}
 	if on&NotifyKeyevent != 0 {
-		x.pubsub.publish([]byte("__keyevent@"+number+"__:"+event), key)
+		channel := []byte("__keyevent@" + number + "__:" + event)
+		x.pubsub.publish(channel, key)
+		x.neighbours.event(channel, key)
 	}
 }

@@ -17,7 +17,7 @@ type Observer struct {
 // and nobody has asked for events of expiry and eviction.
 func (o *Observer) Observing() bool {
 	x := o.x.Load()
-	return x != nil && (x.tracker.active.Load() != 0 || x.notifier.wants(NotifyExpired|NotifyEvicted))
+	return x != nil && (x.tracker.active.Load() != 0 || x.neighbours.watching.Load() || x.notifier.wants(NotifyExpired|NotifyEvicted))
 }
 
 // Changed implements [memory.Observer]. Of a flush clients are told by the
@@ -36,4 +36,5 @@ func (o *Observer) Changed(db int, key []byte, change memory.Change) {
 		x.notify(NotifyEvicted, "evicted", db, key)
 	}
 	x.tracker.changed(key)
+	x.neighbours.keyChanged(key)
 }

@@ -19,6 +19,8 @@ type pubsub struct {
 	channels subscribers // GUARDED_BY(mu), as the next ones
 	shards   subscribers
 	patterns subscribers
+
+	others *neighbours // who want to know of what is subscribed to here
 }
 
 // subscribers has the clients by the name of what they subscribed to.
@@ -38,7 +40,8 @@ const (
 	toShard
 )
 
-func (p *pubsub) init() {
+func (p *pubsub) init(others *neighbours) {
+	p.others = others
 	p.channels, p.shards, p.patterns = subscribers{}, subscribers{}, subscribers{}
 }
 
@@ -69,6 +72,7 @@ func (p *pubsub) subscribe(s *Session, kind subscriptionKind, name string) {
 	(*own)[name] = struct{}{}
 	if all[name] == nil {
 		all[name] = map[*Session]struct{}{}
+		p.others.wants.add(wantOf(kind, name))
 	}
 	all[name][s] = struct{}{}
 	s.countSubscriptions()
@@ -90,6 +94,7 @@ func (p *pubsub) unsubscribeLocked(s *Session, kind subscriptionKind, name strin
 	delete(*own, name)
 	if delete(all[name], s); len(all[name]) == 0 {
 		delete(all, name)
+		p.others.drop(wantOf(kind, name))
 	}
 	s.countSubscriptions()
 }
@@ -135,6 +140,16 @@ func (p *pubsub) removeAll(s *Session) {
 // publish sends a message to the subscribers of a channel and of the patterns
 // it matches, and returns how many have got it.
 func (p *pubsub) publish(channel, message []byte) (receivers int) {
+	return p.publishTo(channel, message, everybody)
+}
+
+// everybody and anyKey select the clients that get a message: all, or those
+// that do not know the other nodes.
+func everybody(*Session) bool { return true }
+func anyKey(s *Session) bool  { return !s.Redirects }
+
+// publishTo is publish for some clients.
+func (p *pubsub) publishTo(channel, message []byte, to func(*Session) bool) (receivers int) {
 	if p.total.Load() == 0 {
 		return 0
 	}
@@ -143,8 +158,10 @@ func (p *pubsub) publish(channel, message []byte) (receivers int) {
 	if list := p.channels[string(channel)]; len(list) != 0 {
 		m := newEncoded(func(w *resp.Writer) { writeMessage(w, "message", channel, message) })
 		for s := range list {
-			m.push(s)
-			receivers++
+			if to(s) {
+				m.push(s)
+				receivers++
+			}
 		}
 	}
 	for pattern, list := range p.patterns {
@@ -159,8 +176,10 @@ func (p *pubsub) publish(channel, message []byte) (receivers int) {
 			w.Bulk(message)
 		})
 		for s := range list {
-			m.push(s)
-			receivers++
+			if to(s) {
+				m.push(s)
+				receivers++
+			}
 		}
 	}
 	return receivers

@@ -63,6 +63,10 @@ func (x *Executor) NewRemote(name string, out *peer.Responder) *Remote {
 
 // Serve implements [peer.Session].
 func (r *Remote) Serve(q peer.Request, out *peer.Batch) {
+	if q.Kind >= KindSweep {
+		r.serveOther(q, out)
+		return
+	}
 	req := &r.s.incoming
 	if err := req.parse(q.Kind, q.Data); err != nil || req.db >= r.x.store.Databases() {
 		out.Reply(q.ID, 0, peer.Payload{Head: []byte("-ERR " + errFrame.Error() + "\r\n")})

@@ -13,6 +13,12 @@ const scanBatch = 512
 // long. A key that is there all the time is listed; one that comes or goes
 // meanwhile may be.
 func runKeys(c *Context) {
+	if cluster, refused := c.inCluster(); refused {
+		return
+	} else if cluster {
+		c.keysOfAll()
+		return
+	}
 	list := c.listKeys(c.Args[1])
 	for cursor := uint64(0); ; {
 		if cursor = list.scan(cursor, scanBatch); cursor == 0 {
@@ -52,8 +58,16 @@ func runScan(c *Context) {
 			return
 		}
 	}
+	cluster, refused := c.inCluster()
+	if refused {
+		return
+	}
 	list := c.listKeys(pattern)
 	list.none = !listed
+	if cluster {
+		c.scanOfAll(list, cursor, int(count))
+		return
+	}
 	for done := false; !done; done = count <= 0 || cursor == 0 {
 		cursor = list.scan(cursor, int(min(count, scanBatch)))
 		count -= scanBatch
@@ -87,6 +101,7 @@ type keyList struct {
 	c       *Context
 	mark    int // length of the output before the list
 	n       int
+	bytes   int // of them, in a cluster
 	pattern []byte
 	all     bool // the pattern matches everything
 	none    bool // nothing is listed
@@ -125,6 +140,12 @@ func (l *keyList) finish(cursor *uint64) {
 }
 
 func runRandomkey(c *Context) {
+	if cluster, refused := c.inCluster(); refused {
+		return
+	} else if cluster {
+		c.randomOfAll()
+		return
+	}
 	key, ok := c.Cache.Store().Random(c.DB, c.Now)
 	if !ok {
 		c.Out.Null()

@@ -45,6 +45,7 @@ type Snapshot struct {
 	ForwardErrors  uint64 // attempts to forward that brought no reply
 	ForwardRetries uint64 // requests forwarded once more
 	ForwardServed  uint64 // requests executed for other nodes
+	Cluster        ClusterSnapshot
 }
 
 // CommandSnapshot are the counters of one command.
@@ -68,7 +69,7 @@ type CounterInfo struct {
 
 // Counters lists the numbers of [Snapshot] that have no labels.
 func Counters() []CounterInfo {
-	return []CounterInfo{
+	return append(clusterCounters(), []CounterInfo{
 		{"connected_clients", "clients", "Clients connected now.", true, func(s *Snapshot) float64 { return float64(s.ConnectedClients) }},
 		{"blocked_clients", "clients", "Clients whose request waits: for a source, a pause or WAIT.", true, func(s *Snapshot) float64 { return float64(s.BlockedClients) }},
 		{"max_clients", "clients", "Clients that may be connected at once.", true, func(s *Snapshot) float64 { return float64(s.MaxClients) }},
@@ -90,7 +91,7 @@ func Counters() []CounterInfo {
 		{"forward_retries_total", "requests", "Requests that were forwarded once more.", false, func(s *Snapshot) float64 { return float64(s.ForwardRetries) }},
 		{"forward_served_total", "requests", "Requests executed for other nodes.", false, func(s *Snapshot) float64 { return float64(s.ForwardServed) }},
 		{"error_replies_total", "replies", "Requests answered by an error.", false, func(s *Snapshot) float64 { return float64(s.ErrorReplies) }},
-	}
+	}...)
 }
 
 // Snapshot returns the counters of the executor. Safe for concurrent use.
@@ -109,7 +110,7 @@ func (x *Executor) Snapshot() Snapshot {
 		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
 		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
-		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(),
+		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), Cluster: x.clusterSnapshot(),
 		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
 	}
 	x.stats.mu.Lock()

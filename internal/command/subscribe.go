@@ -15,10 +15,14 @@ func runSunsubscribe(c *Context) { c.unsubscribe(toShard, "sunsubscribe") }
 
 // subscribe adds the names given and confirms each.
 func (c *Context) subscribe(kind subscriptionKind, event string) {
+	if c.Session.routes != nil && !c.maySubscribe(kind) {
+		return
+	}
 	for _, name := range c.Args[1:] {
 		c.Exec.pubsub.subscribe(c.Session, kind, string(name))
 		c.confirm(kind, event, name)
 	}
+	c.endRaise()
 	c.Session.subscribed()
 }
 
@@ -70,9 +74,15 @@ func (s *Session) subscribed() {
 	s.gate(gateSubscribed, class == ClassPubSub && s.Out.Version == resp.RESP2)
 }
 
-func runPublish(c *Context) { c.Out.Int(int64(c.Exec.pubsub.publish(c.Args[1], c.Args[2]))) }
+// stillSubscribed reports whether the client has subscriptions: those of shard
+// channels may have been ended by others.
+func (s *Session) stillSubscribed() bool {
+	s.subscribed()
+	return s.gates&gateSubscribed != 0
+}
 
-func runSpublish(c *Context) { c.Out.Int(int64(c.Exec.pubsub.publishShard(c.Args[1], c.Args[2]))) }
+func runPublish(c *Context)  { c.publish(toChannel) }
+func runSpublish(c *Context) { c.publish(toShard) }
 
 func runPubsubChannels(c *Context)      { c.activeChannels(toChannel) }
 func runPubsubShardchannels(c *Context) { c.activeChannels(toShard) }
@@ -84,17 +94,13 @@ func (c *Context) activeChannels(kind subscriptionKind) {
 		c.subcommandSyntax()
 		return
 	}
-	p := &c.Exec.pubsub
-	p.mu.RLock()
-	all, _ := p.of(kind, c.Session)
-	var names []string
-	for name := range all {
-		if len(c.Args) == 2 || globMatch(c.Args[2], []byte(name), false) {
-			names = append(names, name)
-		}
+	all, ok := c.audienceOfAll(kind, nil)
+	if !ok {
+		return
 	}
-	p.mu.RUnlock()
-	slices.Sort(names)
+	names := slices.DeleteFunc(all.names(), func(name string) bool {
+		return len(c.Args) == 3 && !globMatch(c.Args[2], []byte(name), false)
+	})
 	c.Out.Array(len(names))
 	for _, name := range names {
 		c.Out.BulkString(name)
@@ -105,22 +111,24 @@ func runPubsubNumsub(c *Context)      { c.countSubscribers(toChannel) }
 func runPubsubShardnumsub(c *Context) { c.countSubscribers(toShard) }
 
 func (c *Context) countSubscribers(kind subscriptionKind) {
-	p := &c.Exec.pubsub
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	all, _ := p.of(kind, c.Session)
+	all, ok := audience{}, true
+	if len(c.Args) > 2 {
+		all, ok = c.audienceOfAll(kind, c.Args[2:])
+	}
+	if !ok {
+		return
+	}
 	c.Out.Array(2 * (len(c.Args) - 2))
 	for _, name := range c.Args[2:] {
 		c.Out.Bulk(name)
-		c.Out.Int(int64(len(all[string(name)])))
+		c.Out.Int(int64(all[string(name)]))
 	}
 }
 
 func runPubsubNumpat(c *Context) {
-	p := &c.Exec.pubsub
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	c.Out.Int(int64(len(p.patterns)))
+	if all, ok := c.audienceOfAll(toPattern, nil); ok {
+		c.Out.Int(int64(len(all)))
+	}
 }
 
 func runPubsubHelp(c *Context) {

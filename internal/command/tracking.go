@@ -79,6 +79,9 @@ func (t *tracker) start(s *Session, mode trackingMode) {
 	defer t.mu.Unlock()
 	if !s.tracking.on {
 		t.active.Add(1)
+		if !s.Redirects { // they read keys of this node only
+			t.x.neighbours.wants.add(want{kind: wantChanges})
+		}
 		s.set(flagTracking, true)
 	}
 	t.all[s] = struct{}{}
@@ -110,6 +113,9 @@ func (t *tracker) stop(s *Session) {
 	if t.active.Add(-1) == 0 {
 		clear(t.keys)
 		t.items = 0
+	}
+	if !s.Redirects {
+		t.x.neighbours.drop(want{kind: wantChanges})
 	}
 	delete(t.all, s)
 	delete(t.waiting, s)
