@@ -88,14 +88,16 @@ func (c *nodes) connect() {
 func (c *nodes) open() *node {
 	t := c.t
 	d := &node{all: c, id: cluster.NewNodeID(), links: map[cluster.NodeID]map[int]*peer.Link{}}
-	store, err := memory.Open(memory.Config{Shards: 16})
+	observer := &command.Observer{}
+	store, err := memory.Open(memory.Config{Shards: 16, Partitions: true, Seed: []byte("the same"), Observer: observer})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
 	d.cache = cache.New(store, nil)
-	d.x = command.New(command.Config{Cache: d.cache, Options: command.DefaultOptions()})
+	d.x = command.New(command.Config{Cache: d.cache, Options: command.DefaultOptions(), Observer: observer})
 	d.x.ForwardBy(d)
+	t.Cleanup(d.x.LeaveCluster)
 	d.net, err = peer.Open(peer.Config{
 		Self:  peer.Identity{Cluster: "test", Node: string(d.id), Incarnation: 1},
 		Plain: true, Listen: "127.0.0.1:0", Handler: d,
@@ -191,6 +193,7 @@ func (d *node) reroute(arrived func(int) bool) {
 		arrived = func(int) bool { return true }
 	}
 	d.x.Reroute(cluster.NewRoutes(v, d.id, arrived))
+	d.x.ViewChanged(v)
 }
 
 // at returns the node with an index of the view.
