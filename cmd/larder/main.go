@@ -37,6 +37,7 @@ the answer is no (no such key, not set).`,
 	root.AddCommand(
 		in(groupNode, newServeCommand()),
 		in(groupNode, newConfigCommand()),
+		in(groupNode, newClusterCommand()),
 		in(groupNode, newDemoCommand()),
 		in(groupKeys, newGetCommand()),
 		in(groupKeys, newSetCommand()),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,16 @@ func runLarderCluster(c *Context) {
 	default:
 		action.run(c, admin)
 	}
+}
+
+// operator is who asks: unlike [Context.author] the same for every connection of
+// a user from one machine, so that one may take back what one has asked for.
+func (c *Context) operator() string {
+	from := c.Link.RemoteAddr()
+	if host, _, err := net.SplitHostPort(from); err == nil {
+		from = host
+	}
+	return c.User + "@" + from
 }
 
 // asJSON reports whether the last word asks for JSON; ok is false when it is
@@ -174,7 +185,7 @@ func larderClusterPlan(c *Context, a ClusterAdmin) {
 // which FORCE may stand.
 func clusterVerb(verb ClusterVerb) func(*Context, ClusterAdmin) {
 	return func(c *Context, a ClusterAdmin) {
-		change := ClusterChange{Verb: verb, Author: c.author()}
+		change := ClusterChange{Verb: verb, Author: c.operator()}
 		words := c.Args[3:]
 		if n := len(words); n > 0 && equalFold(words[n-1], "force") && (n == 2 || verb == VerbResume) {
 			change.Force, words = true, words[:n-1]
@@ -211,7 +222,7 @@ func larderClusterRelease(c *Context, a ClusterAdmin) {
 // partitions reads numbers and ranges of partitions, and FORCE behind them; ok is
 // false when the reply is an error.
 func (c *Context) partitions(verb ClusterVerb, words [][]byte) (change ClusterChange, ok bool) {
-	change = ClusterChange{Verb: verb, Author: c.author()}
+	change = ClusterChange{Verb: verb, Author: c.operator()}
 	if n := len(words); n > 0 && equalFold(words[n-1], "force") {
 		change.Force, words = true, words[:n-1]
 	}
@@ -334,7 +345,7 @@ func larderClusterCoordinator(c *Context, a ClusterAdmin) {
 		c.Error(errSyntax)
 		return
 	}
-	former, next, author := string(c.Args[4]), "", c.author()
+	former, next, author := string(c.Args[4]), "", c.operator()
 	if len(c.Args) > 5 {
 		next = string(c.Args[5])
 	}

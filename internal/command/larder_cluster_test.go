@@ -58,7 +58,7 @@ func (s *scriptedCluster) ReplaceCoordinator(_ context.Context, former, next, au
 }
 
 func TestLarderCluster(t *testing.T) {
-	const author = "default@127.0.0.1:1"
+	const author = "default@127.0.0.1"
 	noted := "*1 $6 a note"
 	for _, c := range []struct{ request, asked, reply string }{
 		{"drain n2", `drain "n2" [] false ` + author, noted},

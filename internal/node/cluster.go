@@ -442,7 +442,7 @@ func (c *clustered) leave(ctx context.Context) error {
 		c.kept.Wait()
 	}
 	if c.gate != nil {
-		errs = append(errs, c.gate.Close(), <-c.gateDone)
+		errs = append(errs, c.split.Joins().Close(), c.gate.Close(), <-c.gateDone)
 	}
 	if c.network != nil {
 		errs = append(errs, c.network.Close())

@@ -158,6 +158,7 @@ func (o *operator) Plan(context.Context) (command.ClusterPlan, error) {
 		}
 		plan.Nodes = append(plan.Nodes, p)
 	}
+	slices.SortStableFunc(plan.Nodes, func(a, b command.PlannedNode) int { return strings.Compare(a.Name, b.Name) })
 	for _, m := range planned.Moves {
 		plan.Moves = append(plan.Moves, command.PlannedMove(m))
 	}
