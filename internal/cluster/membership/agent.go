@@ -3,11 +3,11 @@ package membership
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/controller"
-	"github.com/larder-cache/larder/internal/replication"
 )
 
 // Rhythm of the agent when nobody nudges it.
@@ -51,9 +51,9 @@ func (m *Member) reconcile() (busy bool) {
 		return false
 	}
 	self := int16(v.Index(m.id))
-	m.settle(v, self)
+	waits := m.settle(v, self)
 	m.route(v, self)
-	busy = m.move(v, self)
+	busy = m.supply(v, self) || waits
 	return m.report(v, self) || busy
 }
 
@@ -73,22 +73,46 @@ func (m *Member) ownView() *cluster.View {
 	return with
 }
 
-// settle notes what this node has of its own partitions.
-func (m *Member) settle(v *cluster.View, self int16) {
+// settle notes what this node has of its own partitions, and reports whether it
+// has to wait with one of them.
+func (m *Member) settle(v *cluster.View, self int16) (waits bool) {
 	for p := range v.Rows {
 		r := &v.Rows[p]
-		if r.Owner != self || v.Arriving(p) {
+		if r.Owner != self || m.owned[p] == r.Epoch && m.has.arrived(p, r.Epoch) {
 			continue
 		}
-		if m.has.get(p) == nothing {
-			m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
+		if !v.Arriving(p) && !m.inherit(p, v) {
+			waits = true
+			continue
 		}
-		// What is incoming stays: its former owner is dead, and this node goes on
-		// with what came.
-		m.arriving.Lock()
-		m.has.handedOver(p, r.Epoch)
-		m.arriving.Unlock()
+		if m.has.arrived(p, r.Epoch) {
+			m.resume(p, v)
+		}
 	}
+	return waits
+}
+
+// inherit makes a partition that nobody has to hand over complete, with what this
+// node has of it; false when it has to wait, or has nothing while others have.
+func (m *Member) inherit(p int, v *cluster.View) bool {
+	r := &v.Rows[p]
+	if m.has.arrived(p, r.Epoch) {
+		return true
+	}
+	if m.has.get(p) == nothing {
+		if len(r.InSync) > 0 {
+			return false // this process is a new one: see controller.Report.Empty
+		}
+		m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
+		m.receiver.Drop(p)
+	}
+	if m.promised.waits(p, m.now()) {
+		return false
+	}
+	m.arriving.Lock()
+	m.has.handedOver(p, r.Epoch)
+	m.arriving.Unlock()
+	return true
 }
 
 // route puts the view in force.
@@ -153,7 +177,8 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 		}
 	}
 	r.Leaving = m.leaving(v, self)
-	if waits := anybody || len(r.Leaving) > 0; !waits && m.reported.view == v.Version {
+	r.Copies, r.Empty = m.kept(v, self)
+	if waits := anybody || len(r.Leaving)+len(r.Copies)+len(r.Empty) > 0; !waits && m.reported.view == v.Version {
 		return false
 	}
 	text, err := json.Marshal(&r)
@@ -174,32 +199,69 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 
 // leaving lists the partitions that this node sends or hands over.
 func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving) {
-	copies := m.moves.copies()
-	m.moves.mu.Lock()
-	defer m.moves.mu.Unlock()
 	for p := range v.Rows {
 		row := &v.Rows[p]
 		switch {
 		case row.Owner == self && v.Streaming(p):
 			l := controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Target(p), Stage: controller.Sending}
-			if c := copies[p]; c != nil && c.Epoch() == uint64(row.Epoch) {
-				_, _, bytes := c.Progress()
-				l.Bytes, l.Total = uint64(bytes), c.Estimate()
-				l.TargetIncarnation = m.moves.incarnation[p]
-				if c.State() >= replication.CaughtUp {
+			if c := m.moves.of(link{p, l.Target}); c != nil {
+				l.TargetIncarnation = c.incarnation
+				switch {
+				case c.failed != "":
+					l.Stage, l.Reason = controller.Failed, c.failed
+				case c.caughtUp():
 					l.Stage = controller.CaughtUp
 				}
-			}
-			if why := m.moves.failed[p]; why != "" {
-				l.Stage, l.Reason = controller.Failed, why
+				if c.copy != nil {
+					_, _, bytes := c.copy.Progress()
+					l.Bytes, l.Total = uint64(bytes), c.copy.Estimate()
+				}
 			}
 			list = append(list, l)
 		case row.Owner != self && v.Arriving(p) && m.hands(p, row):
-			list = append(list, controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Owner(p),
-				TargetIncarnation: m.moves.incarnation[p], Stage: controller.HandingOver})
+			l := controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Owner(p), Stage: controller.HandingOver}
+			if c := m.moves.of(link{p, l.Target}); c != nil {
+				l.TargetIncarnation = c.incarnation
+			}
+			list = append(list, l)
 		}
 	}
 	return list
+}
+
+// kept lists the copies of this node's partitions that the controller has to
+// know of: learners, and those that have failed.
+func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, empty []controller.Arrived) {
+	for p := range v.Rows {
+		row := &v.Rows[p]
+		if row.Owner != self {
+			continue
+		}
+		if !m.has.arrived(p, row.Epoch) {
+			if !v.Arriving(p) && m.has.get(p) == nothing {
+				empty = append(empty, controller.Arrived{Partition: p, Epoch: row.Epoch})
+			}
+			continue
+		}
+		for _, at := range row.Replicas {
+			id := v.Nodes[at].ID
+			c := m.moves.of(link{p, id})
+			if c == nil {
+				continue
+			}
+			of := controller.CopyOf{Partition: p, Epoch: row.Epoch, Node: id, Incarnation: c.incarnation, Stage: controller.Sending}
+			switch {
+			case c.failed != "":
+				of.Stage, of.Reason, of.Fenced = controller.Failed, c.failed, c.fenced
+			case slices.Contains(row.InSync, at):
+				continue
+			case c.offered && c.caughtUp() && c.copy.Acknowledged(c.place):
+				of.Stage = controller.CaughtUp
+			}
+			list = append(list, of)
+		}
+	}
+	return list, empty
 }
 
 // send brings a report to the controller.

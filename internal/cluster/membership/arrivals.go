@@ -44,7 +44,7 @@ func (m *Member) takes(v *cluster.View, p int, from cluster.NodeID) bool {
 	m.arriving.RLock()
 	r := &v.Rows[p]
 	switch {
-	case v.Target(p) == m.id && v.Owner(p) == from:
+	case v.Owner(p) == from && (v.Target(p) == m.id || hasNode(v, r.Replicas, m.id)):
 	case v.Owner(p) == m.id && v.Arriving(p) && !m.has.arrived(p, r.Epoch):
 	default:
 		m.arriving.RUnlock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,17 +18,20 @@ import (
 type lead struct {
 	kick chan struct{}
 
-	mu      sync.Mutex
-	reports map[cluster.NodeID]controller.Report // GUARDED_BY(mu), as the next
-	leading bool
-	since   time.Duration // member time at which the term began
-	outcome controller.Output
-	tally   controller.Tally
+	mu       sync.Mutex
+	reports  map[cluster.NodeID]controller.Report // GUARDED_BY(mu), as the next
+	promises map[int][]controller.Promise
+	asking   map[cluster.NodeID]bool // whose promises are being asked for
+	leading  bool
+	since    time.Duration // member time at which the term began
+	outcome  controller.Output
+	tally    controller.Tally
 }
 
 func (l *lead) init() {
 	l.kick = make(chan struct{}, 1)
 	l.reports = map[cluster.NodeID]controller.Report{}
+	l.promises, l.asking = map[int][]controller.Promise{}, map[cluster.NodeID]bool{}
 }
 
 // nudge makes the controller look, if this node runs it.
@@ -87,6 +91,7 @@ func (m *Member) pause(d time.Duration) {
 func (m *Member) term(term Term) {
 	m.lead.mu.Lock()
 	m.lead.leading, m.lead.since = true, m.now()
+	clear(m.lead.promises)
 	m.lead.mu.Unlock()
 	defer func() {
 		m.lead.mu.Lock()
@@ -150,6 +155,9 @@ func (m *Member) decide(decider *controller.Controller, term Term) error {
 			view = prev
 		}
 		m.sum(prev, view, out)
+		if len(out.Prepare) > 0 {
+			m.ask(view, out.Prepare)
+		}
 		if err := m.letGo(ctx, out.Drained); err != nil {
 			return err
 		}
@@ -216,6 +224,7 @@ func (m *Member) input(v *cluster.View) controller.Input {
 	for id, r := range m.lead.reports {
 		in.Reports[id] = r
 	}
+	in.Promises = maps.Clone(m.lead.promises)
 	m.lead.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()

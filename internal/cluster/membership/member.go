@@ -61,6 +61,10 @@ type Config struct {
 	// Moves bounds what the controller does at a time. Zero fields:
 	// [controller.DefaultSettings].
 	Moves controller.Settings
+	// Lease is for how long the answer of a copy in sync says that this node is
+	// the owner of a partition. Zero: for ever, which is for clusters without
+	// copies.
+	Lease time.Duration
 	// BytesPerSecond throttles what this node copies. Zero: no limit.
 	BytesPerSecond int
 	// AliveTTL is for how long a process that is silent counts as alive. Zero: 5 s.
@@ -78,10 +82,11 @@ type Peers interface {
 
 // Kinds of calls on the control lane; [Member.Answer] answers them.
 const (
-	CallReport uint8 = 1 // to the controller: progress of moves
-	CallKick   uint8 = 2 // to the controller: look at what has been asked for
-	CallVitals uint8 = 3 // to anybody: what only the node itself knows
-	CallView   uint8 = 4 // to anybody: the newest view, for a node that starts without the service
+	CallReport  uint8 = 1 // to the controller: progress of moves
+	CallKick    uint8 = 2 // to the controller: look at what has been asked for
+	CallVitals  uint8 = 3 // to anybody: what only the node itself knows
+	CallPrepare uint8 = 5 // from the controller: see [controller.Preparation]
+	CallView    uint8 = 4 // to anybody: the newest view, for a node that starts without the service
 )
 
 // Member is this node's part in the cluster. Safe for concurrent use.
@@ -119,6 +124,8 @@ type Member struct {
 	leader    cluster.NodeID
 	moves     moves
 	wishes    wishes
+	promised  promised
+	owned     [cluster.Partitions]cluster.Epoch // of the agent: under which epoch the log of a partition is kept
 
 	stored       stored // of the controller's goroutine
 	toldSettings int64  // of the agent
@@ -161,7 +168,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	if cfg.BytesPerSecond > 0 {
 		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(1<<20, cfg.BytesPerSecond/20))
 	}
-	m.logs = replication.NewLogs(cfg.Store, 0)
+	m.logs = replication.NewLogs(cfg.Store, cfg.Lease)
 	m.receiver = replication.NewReceiver(cfg.Store, m, cluster.Partitions, &m.counters)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if cfg.Ready != nil {
@@ -326,6 +333,8 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 		}
 		m.lead.take(from, r)
 		return nil, nil
+	case CallPrepare:
+		return m.promise(payload)
 	case CallKick:
 		m.lead.nudge()
 		return nil, nil

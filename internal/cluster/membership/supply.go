@@ -1,0 +1,210 @@
+package membership
+
+import (
+	"slices"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/replication"
+)
+
+// supply keeps the copies that the view wants of this node's partitions, hands
+// over what it has given away, and drops what is not needed any more. It reports
+// whether anything is under way.
+func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
+	copies := m.moves.all()
+	for p := range v.Rows {
+		r := &v.Rows[p]
+		switch {
+		case r.Owner == self && m.has.arrived(p, r.Epoch):
+			busy = m.feed(p, v, copies[p]) || busy
+		case r.Owner == self:
+			busy = true
+		case v.Arriving(p) && m.hands(p, r):
+			busy = true
+			m.handOver(p, r, &v.Nodes[r.Owner])
+		default:
+			m.moves.drop(p, copies[p], func(cluster.NodeID) bool { return false })
+			m.logs.Drop(p)
+			m.forget(p, r, self)
+		}
+		busy = busy || r.Target == self
+	}
+	return busy
+}
+
+// feed keeps the copies of one partition that this node owns.
+//
+// Invariant: a copy does not begin anew towards a node that the view has in sync:
+// it would wipe what may be the only other copy.
+func (m *Member) feed(p int, v *cluster.View, copies map[cluster.NodeID]*copying) (busy bool) {
+	r := &v.Rows[p]
+	wanted := wantedCopies(v, p)
+	m.moves.drop(p, copies, func(id cluster.NodeID) bool { return slices.Contains(wanted, id) })
+	if len(wanted) == 0 {
+		if log := m.logs.Log(p); log != nil {
+			log.Require(nil)
+			m.logs.Retire(p)
+		}
+		return false
+	}
+	m.renew(p, r)
+	log := m.logs.Open(p, m.receiver.Seq(p))
+	m.require(log, v, p, copies)
+	for _, id := range wanted {
+		inSync := hasNode(v, r.InSync, id)
+		c := copies[id]
+		switch {
+		case c == nil && inSync:
+			// Nothing was begun before the first write: the controller takes it out.
+			m.moves.mu.Lock()
+			m.moves.copies[link{p, id}] = &copying{failed: "it was not there when this node became the owner"}
+			m.moves.mu.Unlock()
+			busy = true
+		case c == nil:
+			busy = true
+			if m.Alive(id) {
+				m.begin(p, r.Epoch, v.Node(id), false)
+			}
+		case c.failed != "":
+			busy = true
+		case !inSync:
+			busy = true
+			if c.caughtUp() && !c.offered && hasNode(v, r.Replicas, id) {
+				c.offered = true
+				m.require(log, v, p, copies)
+				c.place = c.copy.Place()
+			}
+		}
+	}
+	return busy
+}
+
+// renew ends the log of a former time as owner that another node has taken the
+// place of.
+func (m *Member) renew(p int, r *cluster.Row) {
+	if log := m.logs.Log(p); log != nil && log.Fenced() && m.owned[p] != r.Epoch {
+		m.logs.Drop(p)
+	}
+	m.owned[p] = r.Epoch
+}
+
+// require makes the acknowledgements count of whom the view has in sync and of
+// whom this node has offered.
+func (m *Member) require(log *replication.Log, v *cluster.View, p int, copies map[cluster.NodeID]*copying) {
+	var nodes []string
+	for _, at := range v.Rows[p].InSync {
+		nodes = append(nodes, string(v.Nodes[at].ID))
+	}
+	for id, c := range copies {
+		if c.offered && !slices.Contains(nodes, string(id)) && hasNode(v, v.Rows[p].Replicas, id) {
+			nodes = append(nodes, string(id))
+		}
+	}
+	slices.Sort(nodes)
+	log.Require(nodes)
+}
+
+// wantedCopies returns the nodes that are to have a copy of a partition.
+func wantedCopies(v *cluster.View, p int) (ids []cluster.NodeID) {
+	r := &v.Rows[p]
+	for _, at := range r.Replicas {
+		ids = append(ids, v.Nodes[at].ID)
+	}
+	if v.Streaming(p) && !slices.Contains(r.Replicas, r.Target) {
+		ids = append(ids, v.Nodes[r.Target].ID)
+	}
+	return ids
+}
+
+func hasNode(v *cluster.View, list []int16, id cluster.NodeID) bool {
+	return slices.ContainsFunc(list, func(at int16) bool { return v.Nodes[at].ID == id })
+}
+
+// resume gives the copies in sync of a partition that this node begins to own
+// every effect from the first on.
+//
+// REQUIRES: no request for the partition is executed yet.
+func (m *Member) resume(p int, v *cluster.View) {
+	r := &v.Rows[p]
+	if m.owned[p] == r.Epoch || len(r.InSync) == 0 {
+		return
+	}
+	m.renew(p, r)
+	log := m.logs.Open(p, m.receiver.Seq(p))
+	copies := map[cluster.NodeID]*copying{}
+	for _, at := range r.InSync {
+		if c := m.begin(p, r.Epoch, &v.Nodes[at], true); c != nil {
+			copies[v.Nodes[at].ID] = c
+		}
+	}
+	m.require(log, v, p, copies)
+}
+
+// hands reports whether this node has what the new owner of an arriving
+// partition waits for: it was the owner before.
+func (m *Member) hands(p int, r *cluster.Row) bool { return m.has.arrived(p, r.Epoch-1) }
+
+// handOver gives the new owner the last word on a partition. The copy is kept
+// until the partition has arrived: a new owner that has been started anew since
+// gets all of it again.
+func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node) {
+	m.mu.Lock()
+	incarnation := m.registry.alive[to.ID].Incarnation
+	m.mu.Unlock()
+	m.moves.mu.Lock()
+	h := m.moves.handed[p]
+	m.moves.mu.Unlock()
+	if h.epoch == r.Epoch && (!h.done || incarnation == 0 || incarnation == h.incarnation) {
+		return // under way, or done
+	}
+	c := m.moves.of(link{p, to.ID})
+	switch {
+	case c == nil || c.failed != "" || h.done:
+		// The stream broke after the view had changed, or the new owner is another
+		// process now.
+		m.moves.setHanded(p, handed{})
+		m.begin(p, r.Epoch, to, false)
+	case c.caughtUp():
+		m.finish(p, r.Epoch, c)
+	}
+}
+
+// handPatience is for how long a hand-over waits until the copies in sync have
+// the last writes, which are acknowledged then.
+const handPatience = 300 * time.Millisecond
+
+// finish runs a hand-over; when it fails the next look tries again.
+func (m *Member) finish(p int, epoch cluster.Epoch, c *copying) {
+	m.moves.setHanded(p, handed{epoch: epoch, incarnation: c.incarnation})
+	m.goes(func() {
+		log := c.copy.Log()
+		log.Flushed(handPatience)
+		m.logs.Retire(p)
+		m.receiver.Has(p, log.Seq())
+		err := c.copy.HandOver(uint64(epoch))
+		if err != nil {
+			m.moves.setHanded(p, handed{})
+			m.log.Warn("hand-over failed and is tried again", "partition", p, "reason", err)
+		} else {
+			m.moves.setHanded(p, handed{epoch, c.incarnation, true})
+		}
+		m.nudge()
+	})
+}
+
+func (s *moves) setHanded(p int, h handed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handed[p] = h
+}
+
+// forget drops what this node has of a partition and does not need any more.
+func (m *Member) forget(p int, r *cluster.Row, self int16) {
+	if r.Target == self || slices.Contains(r.Replicas, self) || m.has.get(p) == nothing {
+		return
+	}
+	m.has.set(p, nothing)
+	m.receiver.Drop(p)
+	m.goes(func() { m.cfg.Store.FlushPartition(p) })
+}
