@@ -38,6 +38,7 @@ type options struct {
 	quick   bool
 	keep    bool
 	threads int
+	within  time.Duration
 	length  time.Duration
 	out     string
 }
@@ -64,6 +65,7 @@ func parseOptions(args []string) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "one short round with less data: to see that it works")
 	flags.BoolVar(&o.keep, "logs", false, "print the end of the nodes' logs when a suite fails")
 	flags.IntVar(&o.threads, "threads", 1, "threads of the load generator")
+	flags.DurationVar(&o.within, "within", 2*time.Minute, "what operators ask for must be done so soon")
 	flags.DurationVar(&o.length, "length", 2*time.Second, "of one measurement")
 	flags.StringVar(&o.out, "out", "bench/results", "directory of the results; empty prints them only")
 	if err := flags.Parse(args); err != nil {
@@ -93,8 +95,8 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("%q is not understood; everything is a flag", flags.Arg(0))
 	case o.nodes < 2 || o.many < 2:
 		return o, errors.New("a cluster has two nodes at least")
-	case o.rounds < 1 || o.threads < 1 || o.length <= 0 || o.writes <= 0:
-		return o, errors.New("rounds, threads, length and writes must be above 0")
+	case o.rounds < 1 || o.threads < 1 || o.length <= 0 || o.within <= 0 || o.writes <= 0:
+		return o, errors.New("rounds, threads, length, within and writes must be above 0")
 	}
 	return o, nil
 }

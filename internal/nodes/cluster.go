@@ -85,7 +85,7 @@ func (c *Cluster) Addresses() (list []string) {
 func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	var role []string
 	for _, n := range c.Serving() {
-		if n.Peer != "" {
+		if n.Member() {
 			role = append(role, "--join", n.Peer)
 		}
 	}
@@ -181,7 +181,7 @@ func (c *Cluster) Await(ctx context.Context, conditions ...Condition) error {
 func (c *Cluster) check(ctx context.Context, conditions []Condition) error {
 	var first *Status
 	for _, n := range c.Serving() {
-		if n.Peer == "" {
+		if !n.Member() {
 			continue
 		}
 		s, err := n.Status(ctx)
@@ -201,7 +201,7 @@ func (c *Cluster) check(ctx context.Context, conditions []Condition) error {
 		}
 	}
 	if first == nil {
-		return errors.New("no node of the cluster runs")
+		return errNoMember
 	}
 	return nil
 }

@@ -30,8 +30,9 @@ type Node struct {
 	ports  *block
 
 	mu      sync.Mutex
-	process *process // GUARDED_BY(mu): the last one, nil before the first
-	id      string   // GUARDED_BY(mu)
+	process *process // GUARDED_BY(mu), as the next: the last one, nil before the first
+	id      string
+	removed bool // from the cluster, or about to be
 }
 
 // process is one run of a node.
@@ -149,6 +150,14 @@ func (n *Node) Running() bool {
 func (n *Node) Serving() bool {
 	p := n.current()
 	return p != nil && p.serves.Load() && p.running()
+}
+
+// Member reports whether the node is one of the cluster: it was started as one
+// and nobody has removed it.
+func (n *Node) Member() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.Peer != "" && !n.removed
 }
 
 // Pid returns the id of the node's process, 0 when it does not run.

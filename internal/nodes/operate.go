@@ -17,7 +17,7 @@ var errNoMember = errors.New("no node of the cluster serves")
 // see [Cluster.Await].
 func (c *Cluster) Operate(ctx context.Context, words ...string) (Reply, error) {
 	for _, n := range c.Serving() {
-		if n.Peer == "" {
+		if !n.Member() {
 			continue
 		}
 		r, err := n.Do(ctx, append([]string{"LARDER", "CLUSTER"}, words...)...)
@@ -42,14 +42,20 @@ func (c *Cluster) Activate(ctx context.Context, n *Node) error {
 }
 
 // Remove empties a node and lets it go; with force one that is dead. Its process
-// goes on.
+// goes on, and forwards what it is asked, but is no member any more: what is
+// awaited need not hold there.
 func (c *Cluster) Remove(ctx context.Context, n *Node, force bool) error {
 	words := []string{"REMOVE", n.ID()}
 	if force {
 		words = append(words, "FORCE")
 	}
-	_, err := c.Operate(ctx, words...)
-	return err
+	if _, err := c.Operate(ctx, words...); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.removed = true
+	return nil
 }
 
 // Move sends partitions to a node, where they stay until Release.
