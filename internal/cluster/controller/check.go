@@ -15,10 +15,15 @@ import (
 // Invariant: Version rises by one with every view.
 // Invariant: a node that has left never comes back.
 // Invariant: a partition that has an owner always has one.
-// Invariant: the epoch of a row rises by one with its owner and when a move is
-// given up, and not otherwise.
+// Invariant: the epoch of a row rises by one with its owner, when a move is given
+// up, or when a copy leaves that had promised a higher one, and not otherwise.
 // Invariant: a row with a target gets no other target, and no owner but that,
 // unless it loses the target, too.
+// Invariant: those in sync are among the replicas; under one owner a node gets in
+// sync only after it was a learner in the view before.
+// Invariant: who follows an owner was in sync with it, and so were those that are
+// in sync with the one who follows; or it has no copies at all: the partition
+// begins empty, or had none.
 func Check(prev, next *cluster.View) error {
 	if prev == nil {
 		prev = cluster.NewView(nil)
@@ -80,6 +85,7 @@ func checkStep(prev, next *cluster.View, p int) error {
 	was, is := &prev.Rows[p], &next.Rows[p]
 	ownerWas, owner := prev.Owner(p), next.Owner(p)
 	targetWas, target := prev.Target(p), next.Target(p)
+	swap := target != "" && target == owner && targetWas == ""
 	switch {
 	case owner == "" && ownerWas != "":
 		return fmt.Errorf("it was taken from %s and given to nobody", ownerWas.Short())
@@ -87,7 +93,8 @@ func checkStep(prev, next *cluster.View, p int) error {
 		if is.Epoch != was.Epoch+1 {
 			return fmt.Errorf("a new owner at epoch %d, after %d", is.Epoch, was.Epoch)
 		}
-		if target != "" && (target != owner || target != targetWas) {
+		fromInSync := swap && slices.Contains(ids(prev, was.InSync), owner)
+		if target != "" && !fromInSync && (target != owner || target != targetWas) {
 			return fmt.Errorf("owner and target change at once, to %s and %s", owner.Short(), target.Short())
 		}
 	case targetWas != "" && target == "" && !prev.Arriving(p):
@@ -95,7 +102,9 @@ func checkStep(prev, next *cluster.View, p int) error {
 			return fmt.Errorf("a move was given up at epoch %d, after %d", is.Epoch, was.Epoch)
 		}
 	case is.Epoch != was.Epoch:
-		return fmt.Errorf("epoch %d after %d without a reason", is.Epoch, was.Epoch)
+		if is.Epoch != was.Epoch+1 || target != "" || missing(ids(next, is.Replicas), ids(prev, was.Replicas)) == "" {
+			return fmt.Errorf("epoch %d after %d without a reason", is.Epoch, was.Epoch)
+		}
 	case target != targetWas && targetWas != "" && target != "":
 		return fmt.Errorf("its move to %s became one to %s", targetWas.Short(), target.Short())
 	case target != "" && targetWas == "":
@@ -106,5 +115,61 @@ func checkStep(prev, next *cluster.View, p int) error {
 			return fmt.Errorf("it moves to %s, which is %s", target.Short(), n.State)
 		}
 	}
+	return checkCopies(prev, next, p)
+}
+
+// checkCopies looks at what became of the copies of a partition.
+func checkCopies(prev, next *cluster.View, p int) error {
+	was, is := &prev.Rows[p], &next.Rows[p]
+	if len(was.Replicas) == 0 && len(is.Replicas) == 0 {
+		return nil
+	}
+	ownerWas, owner := prev.Owner(p), next.Owner(p)
+	replicasWere, replicas := ids(prev, was.Replicas), ids(next, is.Replicas)
+	inSyncWere, inSync := ids(prev, was.InSync), ids(next, is.InSync)
+	if owner == ownerWas {
+		if id := missing(replicasWere, inSync); id != "" {
+			return fmt.Errorf("%s is in sync without having been a learner", id.Short())
+		}
+		if added := len(slices.DeleteFunc(replicas, func(id cluster.NodeID) bool { return slices.Contains(replicasWere, id) })); added > 1 {
+			return fmt.Errorf("it gets %d learners at once", added)
+		}
+		return nil
+	}
+	if !slices.Contains(inSyncWere, owner) {
+		if len(replicas) > 0 {
+			return fmt.Errorf("%s was not in sync, follows and has copies", owner.Short())
+		}
+		return nil
+	}
+	former := inSyncWere
+	if next.Arriving(p) {
+		former = append(slices.Clone(inSyncWere), ownerWas)
+	}
+	if id := missing(former, inSync); id != "" {
+		return fmt.Errorf("%s was not in sync with the former owner", id.Short())
+	}
+	if id := missing(append(replicasWere, ownerWas), replicas); id != "" {
+		return fmt.Errorf("%s becomes a learner in the view of another owner", id.Short())
+	}
 	return nil
+}
+
+// ids returns nodes by their id.
+func ids(v *cluster.View, list []int16) []cluster.NodeID {
+	out := make([]cluster.NodeID, len(list))
+	for i, at := range list {
+		out[i] = v.Nodes[at].ID
+	}
+	return out
+}
+
+// missing returns one of list that is not in all; empty: none.
+func missing(all, list []cluster.NodeID) cluster.NodeID {
+	for _, id := range list {
+		if !slices.Contains(all, id) {
+			return id
+		}
+	}
+	return ""
 }

@@ -17,6 +17,10 @@ type Controller struct {
 	members []hashing.RingNode
 	placed  placed
 	retry   map[int]time.Duration // when a partition may move again after a failure
+
+	seen      *cluster.View                     // by the last decision
+	changedIn [cluster.Partitions]uint64        // the version in which a row, as far as is known, has become what it is
+	changedAt [cluster.Partitions]time.Duration // when that was seen
 }
 
 // placed is what the ring wants, as it was found out last.
@@ -24,8 +28,10 @@ type placed struct {
 	ring     *hashing.Ring
 	replicas int
 	pins     map[int]Pin
-	present  []int // owners that it was asked about, by index in members
-	want     []int // and those that it wants
+	present  []int   // owners that it was asked about, by index in members
+	want     []int   // and those that it wants
+	had      [][]int // nodes with a copy that it was asked about
+	copies   [][]int // and those that it wants, owners first
 }
 
 // Output is a decision.
@@ -81,13 +87,19 @@ func (c *Controller) Decide(in Input) Output {
 	d.syncNodes()
 	d.lives = make([]bool, len(d.view.Nodes))
 	for at := range d.lives {
-		d.lives[at] = in.alive(d.view.Nodes[at].ID)
+		d.lives[at] = in.reachable(d.view.Nodes[at].ID)
 	}
 	d.settleArrivals()
+	d.failOver()
 	d.settleMoves()
+	d.settleCopies()
 	d.followDead()
+	d.dropSurplus()
 	d.beginMoves()
-	out := Output{Events: d.told(), Remaining: d.remaining, Drained: d.drained(), Held: d.held}
+	out := Output{
+		Prepare: d.prepare, Unavailable: d.unavailable,
+		Events: d.told(), Remaining: d.remaining, Drained: d.drained(), Held: d.held,
+	}
 	if d.changed {
 		d.view.Version++
 		out.View = d.view
@@ -103,7 +115,7 @@ type draft struct {
 	in        *Input
 	view      *cluster.View
 	states    map[cluster.NodeID]cluster.State
-	lives     []bool // by index into view.Nodes
+	lives     []bool // by index into view.Nodes: it is there and can be reached
 	changed   bool
 	touched   [cluster.Partitions]bool // rows that have changed
 	happened  []happening
@@ -111,6 +123,12 @@ type draft struct {
 	want      []int16 // owner by partition, by index into view.Nodes; NoNode: nobody can take it
 	remaining int
 	held      string
+
+	wantCopies  [][]int16                 // nodes by partition
+	said        [cluster.Partitions][]int // indexes into Report.Copies of its owner
+	prepare     []Preparation
+	unavailable []Unavailable
+	orphans     []int // partitions that begin empty
 }
 
 func (c *Controller) begin(in *Input) *draft {
@@ -123,6 +141,7 @@ func (c *Controller) begin(in *Input) *draft {
 	} else {
 		d.view = in.View.Clone()
 	}
+	d.watch()
 	maps.DeleteFunc(c.retry, func(_ int, at time.Duration) bool { return at <= in.Now })
 	return d
 }
@@ -176,7 +195,8 @@ func (d *draft) syncNodes() {
 	d.view, d.changed = next, true
 }
 
-// set changes a row; the epoch rises with the owner.
+// set changes a row; the epoch rises with the owner, and copies are those of the
+// former owner no more.
 //
 // Invariant: a decision takes each row one step further at most.
 func (d *draft) set(partition int, owner, target int16) {
@@ -184,6 +204,7 @@ func (d *draft) set(partition int, owner, target int16) {
 	r := &d.view.Rows[partition]
 	if r.Owner != owner {
 		r.Epoch++
+		r.Replicas, r.InSync = nil, nil
 	}
 	r.Owner, r.Target = owner, target
 }
@@ -202,6 +223,14 @@ func (d *draft) giveUp(partition int, why string) {
 	d.note(happening{kind: GivenUp, partition: partition, from: d.view.Owner(partition), to: d.view.Target(partition), why: why})
 	r.Target = cluster.NoNode
 	r.Epoch++
+}
+
+// rest lets a partition be for a while after a failure.
+func (d *draft) rest(partition int) {
+	if d.retry == nil {
+		d.retry = make(map[int]time.Duration)
+	}
+	d.retry[partition] = d.in.Now + d.in.Settings.RetryAfter
 }
 
 // drained lists the nodes that are to be emptied and hold nothing any more.

@@ -25,6 +25,12 @@ const (
 	GivenUp   EventKind = "given up"  // partitions stay where they are
 	Inherited EventKind = "inherited" // the owner died, one who had it all follows
 	Lost      EventKind = "lost"      // the owner died with the entries; another one begins with none
+	Promoted  EventKind = "promoted"  // the owner died, a copy in sync follows
+	Relieved  EventKind = "relieved"  // the new owner serves without a handover: it has every acknowledged write
+	Learning  EventKind = "learning"  // a node is being sent a copy
+	Synced    EventKind = "synced"    // a copy has every acknowledged write
+	Unsynced  EventKind = "unsynced"  // a copy has failed, or its node is dead
+	Dropped   EventKind = "dropped"   // a copy is not needed any more
 )
 
 // Event tells people about a change.
@@ -110,7 +116,25 @@ func (e Event) Words(name func(cluster.NodeID) string) string {
 	case Lost:
 		return what + "lost with " + from + ", " + to + verb(" begins empty", " begin empty")
 	}
-	return what + string(e.Kind)
+	return what + e.ofCopies(from, to)
+}
+
+func (e Event) ofCopies(from, to string) string {
+	switch e.Kind {
+	case Promoted:
+		return from + " died, " + to + " has all that was acknowledged and follows"
+	case Relieved:
+		return to + " has all that was acknowledged and serves without a handover"
+	case Learning:
+		return from + " sends a copy to " + to
+	case Synced:
+		return "the copy on " + to + " is in sync"
+	case Unsynced:
+		return "the copy on " + to + " is given up: " + e.Why
+	case Dropped:
+		return "the copy on " + to + " is not needed any more"
+	}
+	return string(e.Kind)
 }
 
 // Ranges writes ascending numbers shortly: «1-3, 7».

@@ -36,6 +36,10 @@ type Input struct {
 // Liveness says whether a node is there.
 type Liveness struct {
 	Alive bool
+	// Silent: it is registered, but the controller cannot reach it. It counts as
+	// dead where a promise, or the owner's word, makes that safe: it is followed by
+	// a copy in sync, or leaves those in sync. It is alive for all else.
+	Silent bool
 	// Since is when the node came or went. Of a node that was dead already when
 	// this controller began, it is when the controller began.
 	Since time.Duration

@@ -3,7 +3,6 @@ package controller
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 )
@@ -12,6 +11,10 @@ import (
 func (d *draft) settleArrivals() {
 	for p := range d.view.Rows {
 		if !d.view.Arriving(p) {
+			continue
+		}
+		if len(d.view.Rows[p].InSync) > 0 {
+			d.settleArrival(p)
 			continue
 		}
 		owner := d.view.Owner(p)
@@ -81,7 +84,7 @@ func (d *draft) mayHold(id cluster.NodeID, p int) bool {
 // settleMoves looks at partitions that are being sent to another node.
 func (d *draft) settleMoves() {
 	for p := range d.view.Rows {
-		if !d.view.Streaming(p) {
+		if !d.view.Streaming(p) || d.touched[p] {
 			continue
 		}
 		r, from, to := &d.view.Rows[p], d.view.Owner(p), d.view.Target(p)
@@ -91,15 +94,14 @@ func (d *draft) settleMoves() {
 			d.giveUp(p, "the target is dead")
 		case !d.active(to):
 			d.giveUp(p, "the target is to be emptied")
+		case d.in.Settings.Replicas > 0 && d.in.alive(from):
+			d.giveUp(p, "partitions have copies now and move by them")
 		case !d.in.alive(from):
 			// followDead decides; it knows whether the target has everything.
 		case l == nil || l.Target != to:
 		case l.Stage == Failed:
 			d.giveUp(p, l.Reason)
-			if d.retry == nil {
-				d.retry = make(map[int]time.Duration)
-			}
-			d.retry[p] = d.in.Now + d.in.Settings.RetryAfter
+			d.rest(p)
 		case d.caughtUp(p):
 			d.note(happening{kind: Swapped, partition: p, from: from, to: to})
 			d.set(p, r.Target, r.Target)
@@ -129,7 +131,7 @@ type move struct {
 // time. Sources take turns, so that one that gets no further does not take all
 // the places of a target.
 func (d *draft) beginMoves() {
-	moves := d.wanted()
+	moves := append(d.missing(), d.wanted()...)
 	slices.SortStableFunc(moves, func(a, b move) int { return cmp.Compare(a.urgency, b.urgency) })
 	moves = slices.DeleteFunc(moves, func(m move) bool {
 		if d.in.Wishes.Paused && m.urgency == balance {
@@ -147,26 +149,25 @@ func (d *draft) beginMoves() {
 			if all >= s.Moves {
 				return
 			}
-			r := &d.view.Rows[m.partition]
+			owner := d.view.Rows[m.partition].Owner
 			_, resting := d.retry[m.partition]
-			if resting || d.touched[m.partition] || from[r.Owner] > turn || to[m.to] >= s.MovesPerTarget {
+			if resting || d.touched[m.partition] || from[owner] > turn || to[m.to] >= s.MovesPerTarget || !d.advance(m) {
 				continue
 			}
-			from[r.Owner]++
+			from[owner]++
 			to[m.to]++
 			all++
 			d.remaining--
-			d.set(m.partition, r.Owner, m.to)
-			d.note(happening{kind: Begun, partition: m.partition, from: d.view.Owner(m.partition), to: d.view.Target(m.partition)})
 		}
 	}
 }
 
 // How urgent a move is.
 const (
-	emptying = iota // the owner is to be emptied
-	asked           // an operator wants this very move
-	balance         // the ring wants it
+	protecting = iota // too few copies are in sync
+	emptying          // the owner is to be emptied
+	asked             // an operator wants this very move
+	balance           // the ring wants it
 )
 
 // wanted lists the partitions that are not where they should be, live and have
@@ -180,9 +181,14 @@ func (d *draft) wanted() (moves []move) {
 		if !d.lives[r.Owner] || !d.lives[d.want[p]] {
 			continue
 		}
+		if d.bereaved(p) {
+			continue
+		}
 		to := d.view.Nodes[d.want[p]].ID
 		m := move{partition: p, to: d.want[p], urgency: balance}
-		if !d.active(d.view.Owner(p)) {
+		if len(r.InSync) < d.in.Settings.Replicas && !slices.Contains(r.Replicas, m.to) {
+			m.urgency = protecting
+		} else if !d.active(d.view.Owner(p)) {
 			m.urgency = emptying
 		} else if pin, ok := d.in.Wishes.Pins[p]; ok && pin.Node == to {
 			m.urgency = asked
@@ -192,15 +198,24 @@ func (d *draft) wanted() (moves []move) {
 	return moves
 }
 
-// underWay counts the moves that have begun, by source, target and in all.
+// underWay counts the moves and copies that have begun, by source, target and in
+// all.
 func (d *draft) underWay() (from, to []int, all int) {
 	from, to = make([]int, len(d.view.Nodes)), make([]int, len(d.view.Nodes))
 	for p := range d.view.Rows {
-		if r := &d.view.Rows[p]; r.Target != cluster.NoNode {
+		r := &d.view.Rows[p]
+		if r.Target != cluster.NoNode {
 			all++
 			to[r.Target]++
 			if r.Target != r.Owner {
 				from[r.Owner]++
+			}
+		}
+		for _, at := range r.Replicas {
+			if !slices.Contains(r.InSync, at) {
+				all++
+				from[r.Owner]++
+				to[at]++
 			}
 		}
 	}

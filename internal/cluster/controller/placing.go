@@ -34,10 +34,22 @@ func (d *draft) place() {
 			present[p] = back[r.Owner]
 		}
 	}
-	if !d.stillRight(present) {
-		d.ask(present, back)
+	had := make([][]int, len(present))
+	for p := range had {
+		for _, n := range d.view.Rows[p].Replicas {
+			if back[n] >= 0 {
+				had[p] = append(had[p], back[n])
+			}
+		}
+		if at := d.view.Rows[p].Owner; at != cluster.NoNode && back[at] >= 0 {
+			had[p] = append(had[p], back[at])
+		}
+	}
+	if !d.stillRight(present, had) {
+		d.ask(present, had)
 	}
 	d.want = make([]int16, cluster.Partitions)
+	d.wantCopies = make([][]int16, cluster.Partitions)
 	for p, n := range d.placed.want {
 		d.want[p] = cluster.NoNode
 		if n >= 0 {
@@ -46,13 +58,19 @@ func (d *draft) place() {
 		if pin, pinned := d.pin(p); pinned {
 			d.want[p] = pin
 		}
+		for _, n := range d.placed.copies[p] {
+			d.wantCopies[p] = append(d.wantCopies[p], at[n])
+		}
+		if want := d.want[p]; want != cluster.NoNode && !slices.Contains(d.wantCopies[p], want) {
+			d.wantCopies[p] = append(d.wantCopies[p], want)
+		}
 	}
 }
 
 // stillRight reports whether what the ring wanted last is what it wants now: all
 // that has changed since are partitions that are, or go, where it wanted them.
 // So a rebalance follows one plan to its end.
-func (d *draft) stillRight(present []int) bool {
+func (d *draft) stillRight(present []int, had [][]int) bool {
 	last := &d.placed
 	if last.ring != d.ring || last.replicas != d.in.Settings.Replicas || !maps.Equal(last.pins, d.in.Wishes.Pins) {
 		return false
@@ -61,27 +79,31 @@ func (d *draft) stillRight(present []int) bool {
 		if n != last.present[p] && n != last.want[p] {
 			return false
 		}
+		for _, n := range had[p] {
+			if last.replicas > 0 && !slices.Contains(last.had[p], n) && !slices.Contains(last.copies[p], n) {
+				return false
+			}
+		}
 	}
 	return true
 }
 
 // ask asks the ring.
-func (d *draft) ask(present, back []int) {
+func (d *draft) ask(present []int, had [][]int) {
 	lists := make([][]int, len(present))
 	for p := range lists {
 		lists[p] = append(lists[p], present[p])
-		for _, n := range d.view.Rows[p].Replicas {
-			lists[p] = append(lists[p], back[n])
-		}
+		lists[p] = append(lists[p], had[p]...)
 	}
 	want := make([]int, len(present))
-	for p, list := range d.ring.Place(lists, d.in.Settings.Replicas) {
+	copies := d.ring.Place(lists, d.in.Settings.Replicas)
+	for p, list := range copies {
 		want[p] = -1
 		if len(list) > 0 {
 			want[p] = list[0]
 		}
 	}
-	d.placed = placed{d.ring, d.in.Settings.Replicas, maps.Clone(d.in.Wishes.Pins), present, want}
+	d.placed = placed{d.ring, d.in.Settings.Replicas, maps.Clone(d.in.Wishes.Pins), present, want, had, copies}
 }
 
 // pin returns where operators want a partition, if that is possible.
@@ -98,13 +120,13 @@ func (d *draft) pin(p int) (at int16, ok bool) {
 }
 
 // enter makes the ring of the nodes that take part: those that live, and the
-// dead that own something and may come back for it.
+// dead that own something, or had copies, and may come back for it.
 func (d *draft) enter() {
 	var members []hashing.RingNode
 	owned := d.view.Owned()
 	for at := range d.view.Nodes {
 		n := &d.view.Nodes[at]
-		if d.active(n.ID) && n.Weight > 0 && (d.in.alive(n.ID) || owned[at] > 0 && !d.abandoned(n.ID)) {
+		if d.active(n.ID) && n.Weight > 0 && (d.in.alive(n.ID) || (owned[at] > 0 || d.in.Settings.Replicas > 0) && !d.abandoned(n.ID)) {
 			members = append(members, hashing.RingNode{ID: string(n.ID), Zone: n.Zone, Weight: n.Weight})
 		}
 	}

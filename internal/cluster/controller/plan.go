@@ -12,6 +12,8 @@ type Planned struct {
 	Moves []PlannedMove
 	// Nodes are all that own something before or after, by ID.
 	Nodes []PlannedNode
+	// Copies counts those that are wanted and not in sync.
+	Copies int
 }
 
 // PlannedMove is one partition that is not where it should be.
@@ -41,6 +43,11 @@ func Plan(in Input) Planned {
 	var plan Planned
 	for p := range d.view.Rows {
 		r := &d.view.Rows[p]
+		for _, at := range d.copies(p) {
+			if at != r.Owner && !slices.Contains(r.InSync, at) {
+				plan.Copies++
+			}
+		}
 		to := r.Owner
 		if d.want != nil && d.want[p] != cluster.NoNode {
 			to = d.want[p]
@@ -54,7 +61,7 @@ func Plan(in Input) Planned {
 		if to == r.Owner {
 			continue
 		}
-		plan.Moves = append(plan.Moves, PlannedMove{p, d.view.Owner(p), d.view.Nodes[to].ID, d.view.Streaming(p) && r.Target == to})
+		plan.Moves = append(plan.Moves, PlannedMove{p, d.view.Owner(p), d.view.Nodes[to].ID, d.view.Streaming(p) && r.Target == to || slices.Contains(r.Replicas, to)})
 		count[to].In++
 		if r.Owner != cluster.NoNode {
 			count[r.Owner].Out++

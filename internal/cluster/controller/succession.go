@@ -60,14 +60,17 @@ func (d *draft) followDead() {
 	if succession == nil {
 		succession = WithoutReplicas
 	}
-	var orphans []int
 	for p := range d.view.Rows {
 		r := &d.view.Rows[p]
 		if r.Owner == cluster.NoNode {
-			orphans = append(orphans, p)
+			d.orphans = append(d.orphans, p)
 			continue
 		}
-		if d.lives[r.Owner] || d.touched[p] {
+		if d.in.alive(d.view.Owner(p)) && (d.in.Settings.Replicas == 0 || d.lives[r.Owner]) || d.touched[p] || len(r.InSync) > 0 {
+			continue
+		}
+		if d.in.Settings.Replicas > 0 {
+			d.unserved(p, false)
 			continue
 		}
 		owner := d.view.Owner(p)
@@ -81,13 +84,13 @@ func (d *draft) followDead() {
 			d.note(happening{kind: Inherited, partition: p, from: owner, to: d.view.Nodes[v.Heir].ID})
 			d.set(p, v.Heir, cluster.NoNode)
 		case v.Lost:
-			orphans = append(orphans, p)
+			d.orphans = append(d.orphans, p)
 		case d.view.Streaming(p):
 			d.giveUp(p, "the source is dead")
 		}
 	}
 	d.place()
-	for _, p := range orphans {
+	for _, p := range d.orphans {
 		heir := d.heir(p)
 		if heir == cluster.NoNode {
 			continue // nobody is there
@@ -96,8 +99,13 @@ func (d *draft) followDead() {
 		if d.view.Rows[p].Owner == cluster.NoNode {
 			d.note(happening{kind: Assigned, partition: p, to: to})
 		} else {
-			d.presumed = append(d.presumed, d.view.Owner(p))
+			if len(d.view.Rows[p].InSync) == 0 { // otherwise see unserved
+				d.presumed = append(d.presumed, d.view.Owner(p))
+			}
 			d.note(happening{kind: Lost, partition: p, from: d.view.Owner(p), to: to})
+		}
+		if d.view.Rows[p].Owner == heir {
+			d.view.Rows[p].Owner = cluster.NoNode // it begins anew, as another would
 		}
 		d.set(p, heir, cluster.NoNode)
 	}
@@ -109,13 +117,13 @@ func (d *draft) heir(p int) int16 {
 	if d.want == nil {
 		return cluster.NoNode
 	}
-	if at := d.want[p]; at != cluster.NoNode && d.in.alive(d.view.Nodes[at].ID) {
+	if at := d.want[p]; at != cluster.NoNode && d.lives[at] {
 		return at
 	}
 	best, owned := int16(cluster.NoNode), d.view.Owned()
 	for at := range d.view.Nodes {
 		n := &d.view.Nodes[at]
-		if !d.active(n.ID) || !d.in.alive(n.ID) || n.Weight == 0 {
+		if !d.active(n.ID) || !d.lives[at] || n.Weight == 0 {
 			continue
 		}
 		if best == cluster.NoNode || owned[at]*int(d.view.Nodes[best].Weight) < owned[best]*int(n.Weight) {
