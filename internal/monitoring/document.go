@@ -32,6 +32,10 @@ func (m *Monitor) Status() status.Status {
 		Namespaces: s.namespaces(), Sources: m.sources(s.to), Commands: s.commands(), Errors: s.errors(),
 		HotKeys: m.hotKeys(shownKeys), BigKeys: m.bigKeys(shownKeys),
 	}
+	if m.cfg.Cluster != nil {
+		c := m.cfg.Cluster()
+		d.Cluster = &c
+	}
 	d.Health = m.health(s, d)
 	return d
 }
@@ -60,6 +64,9 @@ func (m *Monitor) health(s span, d status.Status) status.Health {
 		if n.FailedPerSecond > 0 {
 			complain("reads of namespace %s fail: its source answers with errors", n.Name)
 		}
+	}
+	if d.Cluster != nil && m.phase.Load() == serving {
+		complainOfCluster(d.Cluster, complain)
 	}
 	refused := func(f *frame) uint64 { return f.server.RefusedClients + f.server.RefusedDescriptors }
 	if s.rate(refused(s.from), refused(s.to)) > 0 {

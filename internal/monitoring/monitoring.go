@@ -26,11 +26,13 @@ import (
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/monitoring/bigkeys"
 	"github.com/larder-cache/larder/internal/monitoring/hotkeys"
+	"github.com/larder-cache/larder/internal/monitoring/status"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
 )
 
-// Config is what a monitor looks at. All fields but Sources are required.
+// Config is what a monitor looks at. All fields but Sources and Cluster are
+// required.
 type Config struct {
 	Executor *command.Executor
 	Cache    *cache.Cache
@@ -42,6 +44,8 @@ type Config struct {
 	// HotKeys is fed by the executor: see [command.Hooks].Sampled.
 	HotKeys *hotkeys.Tracker
 	Build   Build
+	// Cluster returns the node's part in its cluster. Nil: the node is alone.
+	Cluster func() status.Cluster
 }
 
 // Source is a database behind the cache, as it is configured.
@@ -126,8 +130,11 @@ func (m *Monitor) Serving() { m.phase.Store(serving) }
 // Stopping tells that the node takes no new clients any more.
 func (m *Monitor) Stopping() { m.phase.Store(stopping) }
 
-// Ready tells whether the node serves clients.
-func (m *Monitor) Ready() bool { return m.phase.Load() == serving }
+// Ready tells whether the node serves clients: in a cluster it must know which
+// node owns what.
+func (m *Monitor) Ready() bool {
+	return m.phase.Load() == serving && (m.cfg.Cluster == nil || m.cfg.Cluster().Routed)
+}
 
 // Authorized tells whether a password is that of the node; any is when it has
 // none.

@@ -368,3 +368,54 @@ func TestShift(t *testing.T) {
 		t.Errorf("got %v", list)
 	}
 }
+
+func TestCluster(t *testing.T) {
+	b := newBench(t)
+	if b.Status().Cluster != nil {
+		t.Error("a node that is alone has a cluster")
+	}
+	c := status.Cluster{ID: "c", Name: "n1", NodesUp: 3, Owned: 341, Service: true}
+	b.cfg.Cluster = func() status.Cluster { return c }
+	b.Serving()
+	if h := b.Status().Health; b.Ready() || h.State != status.Degraded || !strings.Contains(h.Reasons[0], "which node owns what") {
+		t.Errorf("without routes: ready %v, %+v", b.Ready(), h)
+	}
+	c.Routed, c.View = true, 7
+	if s := b.Status(); !b.Ready() || s.Health.State != status.OK || s.Cluster.View != 7 {
+		t.Errorf("with routes: ready %v, %+v", b.Ready(), s.Health)
+	}
+	for _, wrong := range []struct {
+		change func()
+		words  string
+	}{
+		{func() { c.Coordinator = true }, "coordinator on this node does not work"},
+		{func() { c.Service = false }, "takes no changes"},
+		{func() { c.Away = true }, "known last"},
+		{func() { c = status.Cluster{Routed: true, Service: true, NodesUp: 2, NodesDown: 1} }, "1 of 3 nodes are down"},
+		{func() { c.Unserved = 9 }, "9 partitions are not served"},
+	} {
+		wrong.change()
+		if h := b.Status().Health; !b.Ready() || h.State != status.Degraded || len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], wrong.words) {
+			t.Errorf("%s: %+v", wrong.words, h)
+		}
+	}
+	families, err := b.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if strings.HasPrefix(f.GetName(), "larder_cluster_") {
+				got[f.GetName()] = m.Gauge.GetValue()
+			}
+		}
+	}
+	for name, want := range map[string]float64{
+		"larder_cluster_nodes_up": 2, "larder_cluster_nodes_down": 1, "larder_cluster_partitions_down": 9, "larder_cluster_service_up": 1,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -53,7 +54,8 @@ type clustered struct {
 	member    *membership.Member
 	redirects *server.Server // for clients of the cluster protocol; nil: none
 	service   service
-	quit      func() // ends the process in order; nil: nobody can
+	joined    atomic.Pointer[membership.Member] // member, once it takes part
+	quit      func()                            // ends the process in order; nil: nobody can
 	stop      context.CancelFunc
 	kept      sync.WaitGroup // what keep has started
 }

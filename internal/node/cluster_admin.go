@@ -51,6 +51,7 @@ func plainly(err error) error {
 // service is what is known of the configuration service.
 type service struct {
 	problem atomic.Pointer[string] // nil: not asked yet; empty: all is well
+	runs    atomic.Bool            // a member on this node
 }
 
 const (

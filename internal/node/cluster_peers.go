@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -37,9 +38,10 @@ type lines struct {
 	member   *membership.Member // set before the first connection is served
 	ready    chan struct{}      // closed when member is set
 
-	lanes int
-	mu    sync.Mutex                                      // serializes additions to links
-	links atomic.Pointer[map[cluster.NodeID]requestLinks] // immutable
+	lanes     int
+	mu        sync.Mutex                                      // serializes additions to links
+	listening map[cluster.NodeID]time.Time                    // GUARDED_BY(mu)
+	links     atomic.Pointer[map[cluster.NodeID]requestLinks] // immutable
 }
 
 // requestLinks are the links to one node that requests are forwarded by.
@@ -131,6 +133,36 @@ func (l *lines) Call(ctx context.Context, to *cluster.Node, kind uint8, payload 
 		return nil, errors.New(string(r.Data))
 	}
 	return append([]byte(nil), r.Data...), nil
+}
+
+// Hear implements [membership.Peers].
+func (l *lines) Hear(to *cluster.Node) membership.Hearing {
+	link, err := l.network.Link(string(to.ID), to.Peer, laneControl)
+	if err != nil {
+		return membership.Hearing{}
+	}
+	link.Watch(true)
+	if err := link.Err(); err != nil && errors.Is(err, syscall.ECONNREFUSED) {
+		return membership.Hearing{Gone: true}
+	}
+	heard := l.network.LastHeard(string(to.ID))
+	if heard.IsZero() {
+		heard = l.since(to.ID)
+	}
+	return membership.Hearing{Silent: time.Since(heard)}
+}
+
+// since returns when a node that has never been heard was listened to first.
+func (l *lines) since(id cluster.NodeID) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listening == nil {
+		l.listening = map[cluster.NodeID]time.Time{}
+	}
+	if _, ok := l.listening[id]; !ok {
+		l.listening[id] = time.Now()
+	}
+	return l.listening[id]
 }
 
 // Stream implements [membership.Peers].

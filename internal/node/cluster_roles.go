@@ -103,6 +103,7 @@ func (c *clustered) keepRole(ctx context.Context, lists <-chan []coordinatorReco
 	var list []coordinatorRecord
 	failed := false // the member is broken: not before a restart again
 	for ctx.Err() == nil {
+		c.service.runs.Store(c.coordinator != nil && !failed)
 		var ended <-chan struct{}
 		if c.coordinator != nil && !failed {
 			ended = c.coordinator.Done()

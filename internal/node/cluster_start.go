@@ -64,6 +64,7 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 	if err != nil {
 		return fmt.Errorf("take part in the cluster: %w", err)
 	}
+	c.joined.Store(c.member)
 	x.JoinCluster(&operator{&neighbours{member: c.member, network: c.network}, c})
 	c.admit()
 	c.keep(x, store)

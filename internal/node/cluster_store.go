@@ -324,6 +324,21 @@ func (s configuration) Campaign(ctx context.Context, name, id string, ttl time.D
 	return l, nil
 }
 
+func (s configuration) Depose(ctx context.Context, name, id string) error {
+	v, err := s.store.Get(ctx, name)
+	if errors.Is(err, etcd.ErrNotFound) || err == nil && string(v.Data) != id {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Delete(ctx, name, etcd.If(name, v.Revision))
+	if errors.Is(err, etcd.ErrNotFound) || errors.Is(err, etcd.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
 // followCoordinators keeps the endpoints up to date, here and in the data
 // directory, and the role of this node.
 func (c *clustered) followCoordinators(ctx context.Context) {

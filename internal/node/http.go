@@ -31,10 +31,14 @@ func newWatch() watch { return watch{hot: hotkeys.New(nil), rates: new(sync.Wait
 // for the server to serve: until then the node is alive, but not ready.
 func (n *Node) startWatch(cfg config.Config, build Build, gates map[string]*source.Gate) error {
 	w := &n.watch
-	w.monitor = monitoring.New(monitoring.Config{
+	watched := monitoring.Config{
 		Executor: n.executor, Cache: n.cache, Server: n.server.Stats, Addresses: n.addresses,
 		HotKeys: w.hot, Build: monitoring.Build(build), Sources: monitored(cfg, gates),
-	})
+	}
+	if n.cluster != nil {
+		watched.Cluster = n.cluster.shown
+	}
+	w.monitor = monitoring.New(watched)
 	w.monitor.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel

@@ -28,6 +28,9 @@ type Status struct {
 	Errors        []Error     `json:"errors"`
 	HotKeys       []HotKey    `json:"hot_keys"`
 	BigKeys       []BigKey    `json:"big_keys"`
+	// Cluster is what the node knows of its cluster; a node that is alone has
+	// none.
+	Cluster *Cluster `json:"cluster,omitempty"`
 }
 
 // Node identifies the process.
@@ -219,4 +222,36 @@ type BigKey struct {
 	DB    int    `json:"db"`
 	Key   string `json:"key"`
 	Bytes int    `json:"bytes"`
+}
+
+// Cluster is a node's part in its cluster, and the state of that as the node
+// knows it.
+type Cluster struct {
+	ID   string `json:"id"`
+	Name string `json:"name"` // of the node
+	// View is the version of the view in force; Routed tells whether there is one:
+	// without, the node cannot serve.
+	View   uint64 `json:"view"`
+	Routed bool   `json:"routed"`
+	// Away: the node has started without the configuration service, and serves by
+	// the view that was known last.
+	Away bool `json:"away"`
+	// Service is whether the configuration service takes changes.
+	Service   bool `json:"service"`
+	NodesUp   int  `json:"nodes_up"`
+	NodesDown int  `json:"nodes_down"`
+	// Partitions of this node: those it owns, and of them those that leave, and
+	// those that come.
+	Owned   int `json:"partitions_owned"`
+	Leaving int `json:"partitions_leaving"`
+	Coming  int `json:"partitions_coming"`
+	// Partitions of the cluster: under way, without an owner, with one that is down.
+	Moving   int `json:"partitions_moving"`
+	Unowned  int `json:"partitions_unowned"`
+	Unserved int `json:"partitions_unserved"`
+	// Controller: this node decides what moves. Coordinator: it is to run a member
+	// of the configuration service, and CoordinatorUp tells whether that works.
+	Controller    bool `json:"controller"`
+	Coordinator   bool `json:"coordinator"`
+	CoordinatorUp bool `json:"coordinator_up"`
 }

@@ -37,8 +37,11 @@ func shape(b *strings.Builder, t reflect.Type, path string) {
 	switch t.Kind() {
 	case reflect.Struct:
 		for f := range t.Fields() {
-			shape(b, f.Type, strings.TrimPrefix(path+"."+f.Tag.Get("json"), "."))
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			shape(b, f.Type, strings.TrimPrefix(path+"."+name, "."))
 		}
+	case reflect.Pointer:
+		shape(b, t.Elem(), path)
 	case reflect.Slice:
 		shape(b, t.Elem(), path+"[]")
 	case reflect.String, reflect.Bool:

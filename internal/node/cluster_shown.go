@@ -1,0 +1,30 @@
+package node
+
+import "github.com/larder-cache/larder/internal/monitoring/status"
+
+// shown is what the monitor shows of the cluster. It may be called at any time.
+func (c *clustered) shown() status.Cluster {
+	s := status.Cluster{ID: string(c.id.Cluster), Name: c.self.Name}
+	member := c.joined.Load()
+	if member == nil {
+		return s
+	}
+	m := member.Status()
+	s.View, s.Routed, s.Away = m.View, m.View > 0, m.Away
+	problem := c.service.problem.Load()
+	s.Service = !m.Away && (problem == nil || *problem == "")
+	s.Moving, s.Unowned, s.Unserved, s.Controller = len(m.Moving), m.Unowned, m.Unserved, m.Controller == m.Self
+	for i := range m.Nodes {
+		n := &m.Nodes[i]
+		if n.Alive {
+			s.NodesUp++
+		} else {
+			s.NodesDown++
+		}
+		if n.ID == m.Self {
+			s.Owned, s.Leaving, s.Coming = n.Partitions, n.Leaving, n.Coming
+			s.Coordinator, s.CoordinatorUp = n.Coordinator, c.service.runs.Load()
+		}
+	}
+	return s
+}
