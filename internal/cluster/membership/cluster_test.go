@@ -134,6 +134,11 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 	return other.member.Answer(n.id, kind, payload)
 }
 
+// Hear implements [Peers].
+func (n *testNode) Hear(to *cluster.Node) Hearing {
+	return Hearing{Gone: n.w.node(to.ID) == nil}
+}
+
 // Stream implements [Peers].
 func (n *testNode) Stream(to *cluster.Node) replication.Transport {
 	n.w.mu.Lock()

@@ -29,6 +29,8 @@ type Configuration interface {
 	Register(ctx context.Context, key string, data []byte, ttl time.Duration) (Registration, error)
 	// Campaign waits until id is elected, or ctx ends.
 	Campaign(ctx context.Context, name, id string, ttl time.Duration) (Term, error)
+	// Depose ends the term of id, if it is the elected one.
+	Depose(ctx context.Context, name, id string) error
 }
 
 // AnyRevision makes Save unconditional.

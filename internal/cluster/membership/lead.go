@@ -231,7 +231,7 @@ func (m *Member) input(v *cluster.View) controller.Input {
 	in.Nodes, in.Wishes = m.registry.list(), m.wishes.Wishes
 	for id := range m.registry.nodes {
 		if l, ok := m.registry.alive[id]; ok {
-			in.Alive[id] = controller.Liveness{Alive: true, Since: l.since, Incarnation: l.Incarnation}
+			in.Alive[id] = controller.Liveness{Alive: true, Since: l.since, Incarnation: l.Incarnation, Silent: m.silent[id]}
 			continue
 		}
 		d := m.registry.dead[id]

@@ -78,6 +78,8 @@ type Peers interface {
 	Call(ctx context.Context, node *cluster.Node, kind uint8, payload []byte) ([]byte, error)
 	// Stream returns what carries batches to a node.
 	Stream(node *cluster.Node) replication.Transport
+	// Hear tells what is noticed of a node, from the first time it is asked on.
+	Hear(node *cluster.Node) Hearing
 }
 
 // Kinds of calls on the control lane; [Member.Answer] answers them.
@@ -124,6 +126,7 @@ type Member struct {
 	leader    cluster.NodeID
 	moves     moves
 	wishes    wishes
+	silent    map[cluster.NodeID]bool // who cannot be heard
 	promised  promised
 	owned     [cluster.Partitions]cluster.Epoch // of the agent: under which epoch the log of a partition is kept
 
@@ -160,7 +163,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	}
 	m := &Member{
 		cfg: cfg, log: cfg.Log, id: cfg.Self.ID, began: time.Now(), kick: make(chan struct{}, 1),
-		registry: newRegistry(), viewNews: make(chan struct{}), routeNews: make(chan struct{}),
+		registry: newRegistry(), silent: map[cluster.NodeID]bool{}, viewNews: make(chan struct{}), routeNews: make(chan struct{}),
 	}
 	m.coordinator.Store(cfg.Self.Coordinator)
 	m.moves.init()

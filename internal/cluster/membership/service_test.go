@@ -262,3 +262,12 @@ func (t *term) Resign(context.Context) error {
 	}
 	return nil
 }
+
+func (c *connection) Depose(_ context.Context, name, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if string(c.items[name].Data) == id {
+		c.write(name, nil, true)
+	}
+	return nil
+}

@@ -55,6 +55,7 @@ func (m *Member) start(ctx context.Context) error {
 	}
 	m.reconcile()
 	m.goes(m.agent)
+	m.goes(m.watchdog)
 	if m.cfg.Keep != nil {
 		m.goes(m.keeper)
 	}
