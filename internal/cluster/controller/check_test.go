@@ -45,6 +45,19 @@ func TestCheckRefuses(t *testing.T) {
 		{"to nowhere", row(a, none, 7, nil, nil), row(a, 9, 7, nil, nil), "not in the view"},
 		{"replica of itself", row(a, none, 7, nil, nil), row(a, none, 7, []int16{a}, nil), "replicas"},
 		{"in sync without a copy", row(a, none, 7, nil, nil), row(a, none, 7, []int16{b}, []int16{c}), "in sync"},
+		{"a learner", row(a, none, 7, nil, nil), row(a, none, 7, []int16{b}, nil), ""},
+		{"in sync", row(a, none, 7, []int16{b}, nil), row(a, none, 7, []int16{b}, []int16{b}), ""},
+		{"in sync at once", row(a, none, 7, nil, nil), row(a, none, 7, []int16{b}, []int16{b}), "without having been a learner"},
+		{"two learners", row(a, none, 7, nil, nil), row(a, none, 7, []int16{b, c}, nil), "2 learners at once"},
+		{"promoted", row(a, none, 7, []int16{b, c}, []int16{b, c}), row(b, none, 8, []int16{c}, []int16{c}), ""},
+		{"promoted, and the former owner is in sync", row(a, none, 7, []int16{b}, []int16{b}), row(b, none, 8, []int16{a}, []int16{a}), "not in sync with the former"},
+		{"a learner promoted", row(a, none, 7, []int16{b, c}, []int16{c}), row(b, none, 8, []int16{c}, []int16{c}), "was not in sync, follows"},
+		{"a learner in sync by promotion", row(a, none, 7, []int16{b, c}, []int16{b}), row(b, none, 8, []int16{c}, []int16{c}), "not in sync with the former"},
+		{"a learner added by promotion", row(a, none, 7, []int16{b}, []int16{b}), row(b, none, 8, []int16{c}, nil), "in the view of another owner"},
+		{"loss accepted", row(a, none, 7, []int16{b}, []int16{b}), row(c, none, 8, nil, nil), ""},
+		{"swap to one in sync", row(a, none, 7, []int16{b, c}, []int16{b, c}), row(b, b, 8, []int16{a, c}, []int16{a, c}), ""},
+		{"swap to a learner", row(a, none, 7, []int16{b}, nil), row(b, b, 8, []int16{a}, []int16{a}), "change at once"},
+		{"promised and left", row(a, none, 7, []int16{b}, []int16{b}), row(a, none, 8, nil, nil), ""},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			prev := cluster.NewView(nodes)

@@ -16,12 +16,24 @@ func (d *draft) watch() {
 	if seen != nil && now.Version > seen.Version+1 {
 		seen = nil // somebody else has written one in between
 	}
+	sameNodes := seen != nil && slices.EqualFunc(seen.Nodes, now.Nodes, func(a, b cluster.Node) bool { return a.ID == b.ID })
 	for p := range now.Rows {
-		if seen == nil || now.Version != seen.Version && !slices.Equal(holders(seen, p), holders(now, p)) || now.Rows[p].Epoch != seen.Rows[p].Epoch {
+		if seen == nil || !sameRow(seen, now, p, sameNodes) {
 			d.changedIn[p], d.changedAt[p] = now.Version, d.in.Now
 		}
 	}
 	d.Controller.seen = now
+}
+
+func sameRow(a, b *cluster.View, p int, sameNodes bool) bool {
+	r, s := &a.Rows[p], &b.Rows[p]
+	switch {
+	case r.Epoch != s.Epoch:
+		return false
+	case sameNodes:
+		return r.Owner == s.Owner && r.Target == s.Target && slices.Equal(r.Replicas, s.Replicas) && slices.Equal(r.InSync, s.InSync)
+	}
+	return slices.Equal(holders(a, p), holders(b, p))
 }
 
 // holders lists who has what of a partition: its owner, its target, the nodes in

@@ -26,6 +26,22 @@
 // so that (partition, epoch, target) names one attempt, and a late report of
 // an earlier one is recognized.
 //
+// In a cluster that keeps copies a partition has learners and nodes in sync, and
+// moves by way of the latter. Written with ~ and +:
+//
+//	owner A, epoch 7              at rest, with one copy less than wanted
+//	owner A, epoch 7, ~B          A sends B what it has, then all that changes
+//	owner A, epoch 7, +B          A has reported B as caught up, and requires its
+//	                              acknowledgements since before it did
+//	owner B, epoch 8              A is dead or silent; B has promised epoch 8,
+//	                              after which it takes nothing of epoch 7, and of
+//	                              all in sync that are there it has most
+//	owner B, target B, epoch 8, +A    or, planned: A hands over and stays a copy
+//
+// In the last of these B may serve without the handover, as one that was promoted.
+// An owner and copies that are all gone leave the row as it is, until one of
+// them returns or an operator accepts the loss.
+//
 // What follows from the ring is decided anew every time, from the view alone;
 // a controller that takes over from another needs nothing from it.
 //

@@ -59,6 +59,32 @@ func (d *draft) failOver() {
 	}
 }
 
+// Batch is what to ask one node for.
+type Batch struct {
+	Node       cluster.NodeID
+	Partitions []int // ascending
+	Epochs     []cluster.Epoch
+}
+
+// Batches sorts preparations by whom to ask, by ID, so that each node is called once.
+func Batches(list []Preparation) (batches []Batch) {
+	at := make(map[cluster.NodeID]int)
+	for _, a := range list {
+		for _, id := range a.Ask {
+			i, ok := at[id]
+			if !ok {
+				i = len(batches)
+				at[id] = i
+				batches = append(batches, Batch{Node: id})
+			}
+			batches[i].Partitions = append(batches[i].Partitions, a.Partition)
+			batches[i].Epochs = append(batches[i].Epochs, a.Epoch)
+		}
+	}
+	slices.SortFunc(batches, func(a, b Batch) int { return cmp.Compare(a.Node, b.Node) })
+	return batches
+}
+
 // canvass returns the nodes in sync that are there and have not answered yet,
 // and the answers of the others.
 func (d *draft) canvass(p int) (ask []cluster.NodeID, answers []Promise) {
