@@ -43,6 +43,10 @@ type Cluster struct {
 
 	Etcd      Etcd
 	Rebalance Rebalance
+
+	// Replicas is how many copies of each partition are kept beside the owner's.
+	// Default 0.
+	Replicas int
 }
 
 // Etcd configures the configuration service.
@@ -178,6 +182,13 @@ var clusterSettings = []setting[Config]{
 		doc:  "DNS name that every certificate from elsewhere has, and that makes its holder a node.",
 		zero: "Empty: larder-node.",
 		at:   func(c *Config) value { return textOf(&c.Cluster.Identity.TLS.ServerName) },
+	},
+	{
+		path:  "cluster.replicas",
+		scope: ScopeCluster,
+		doc:   "Copies of each partition that other nodes keep, in different zones where there are some. A write is acknowledged when all that are in sync have it; when a node dies a copy takes over.",
+		zero:  "0: none. What a node that dies has is lost, and comes back from the sources.",
+		at:    func(c *Config) value { return intOf(&c.Cluster.Replicas, 0, 5) },
 	},
 	{
 		path: "cluster.etcd.endpoints",

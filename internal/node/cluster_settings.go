@@ -32,7 +32,11 @@ func (c *clustered) settle(ctx context.Context, cfg config.Config) (config.Confi
 			return cfg, fmt.Errorf("write the first settings of the cluster: %w", err)
 		}
 	}
-	return c.settings.Start()
+	effective, err := c.settings.Start()
+	if err == nil {
+		c.cfg.Rebalance, c.cfg.Replicas = effective.Cluster.Rebalance, effective.Cluster.Replicas
+	}
+	return effective, err
 }
 
 // answer makes the commands about settings work on those of the cluster.

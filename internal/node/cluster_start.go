@@ -19,6 +19,10 @@ import (
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
+// ownerLease is for how long the answer of a copy in sync says that its owner is
+// the owner still. Who follows an owner waits for as long.
+const ownerLease = 200 * time.Millisecond
+
 // deadAfter is how long a node that owes an answer may be silent before its
 // connections are given up: a process that the kernel does not run for a while
 // is not dead.
@@ -45,12 +49,12 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 	moves := controller.DefaultSettings()
 	moves.MovesPerSource, moves.MovesPerTarget = c.cfg.Rebalance.Moves, c.cfg.Rebalance.Moves
 	moves.Moves = max(moves.Moves, 4*c.cfg.Rebalance.Moves)
-	moves.RebalanceDelay = c.cfg.Rebalance.Delay
+	moves.RebalanceDelay, moves.Replicas = c.cfg.Rebalance.Delay, c.cfg.Replicas
 	ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
 	defer cancel()
 	c.member, err = membership.Start(ctx, membership.Config{
 		Self: c.self, Incarnation: c.incarnation, Configuration: configuration{c.store}, Peers: l, Store: store,
-		Reroute: x.Reroute, Moved: x.MovedAway, BytesPerSecond: c.cfg.Rebalance.BytesPerSecond, Moves: moves, Log: c.log,
+		Reroute: x.Reroute, Moved: x.MovedAway, BytesPerSecond: c.cfg.Rebalance.BytesPerSecond, Moves: moves, Lease: ownerLease, Log: c.log,
 		Changed: func(v *cluster.View) {
 			l.prepare(v, c.id.Node)
 			x.ViewChanged(v)

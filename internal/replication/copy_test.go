@@ -47,7 +47,7 @@ type guard struct {
 	owner  map[int]uint64
 }
 
-func (g *guard) Incoming(int, string, bool) bool {
+func (g *guard) Incoming(int, string, uint64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !g.refuse
@@ -301,7 +301,7 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p.guard.mu.Lock()
 	p.guard.refuse = true
 	p.guard.mu.Unlock()
-	refused, err := p.receiver.Apply("a", appendDelete(p.sender.head[:len(p.sender.head):len(p.sender.head)], 968, 9, 0, []byte("{a}1")))
+	refused, err := p.receiver.Apply("a", appendDelete(p.sender.head(), 968, 9, 0, []byte("{a}1")))
 	if err != nil || !slices.Equal(refused, []Refusal{{968, false}}) {
 		t.Errorf("what is on its way when a move is given up: %v %v", refused, err)
 	}
@@ -314,7 +314,7 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 
 func TestReceiverRefuses(t *testing.T) {
 	p := newPair(t, nil)
-	head := func(incarnation, stream uint64) []byte { return appendHead(nil, incarnation, stream) }
+	head := func(incarnation, stream uint64) []byte { return appendHead(nil, incarnation, stream, 0) }
 	begin := func(b []byte) []byte { return appendMark(b, effectBegin, 968, 1, 1) }
 	if _, err := p.receiver.Apply("a", begin(head(5, 5))); err != nil {
 		t.Fatal(err)
@@ -382,9 +382,9 @@ func TestRefusalsSurviveTheWire(t *testing.T) {
 }
 
 func FuzzBatch(f *testing.F) {
-	f.Add(appendMark(appendHead(nil, 1, 2), effectBegin, 3, 4, 5))
-	f.Add(appendDelete(appendHead(nil, 1, 2), 3, 9, 1, []byte("key")))
-	f.Add(append(appendHead(nil, 1, 2), 'P', 3, 9, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
+	f.Add(appendMark(appendHead(nil, 1, 2, 0), effectBegin, 3, 4, 5))
+	f.Add(appendDelete(appendHead(nil, 1, 2, 0), 3, 9, 1, []byte("key")))
+	f.Add(append(appendHead(nil, 1, 2, 0), 'P', 3, 9, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := openBatch(data, limits{partitions: 1024, databases: 16})
 		for more := err == nil; more; {

@@ -13,6 +13,7 @@ import (
 //	byte    version of the form, 1
 //	uvarint incarnation of the sending node
 //	uvarint stream, rising with every stream of that incarnation
+//	uvarint version of what the sender goes by: of the view
 //	then records: byte kind, uvarint partition, uvarint number of the effect, and by kind
 //	  begin    uvarint epoch
 //	  resume   uvarint epoch
@@ -66,10 +67,11 @@ type effect struct {
 // ErrBatch is returned for a batch that is damaged or of a newer release.
 var ErrBatch = errors.New("replication: the batch cannot be read")
 
-func appendHead(b []byte, incarnation, stream uint64) []byte {
+func appendHead(b []byte, incarnation, stream, version uint64) []byte {
 	b = append(b, batchForm)
 	b = binary.AppendUvarint(b, incarnation)
-	return binary.AppendUvarint(b, stream)
+	b = binary.AppendUvarint(b, stream)
+	return binary.AppendUvarint(b, version)
 }
 
 // appendRecord appends what all records begin with.
@@ -116,9 +118,9 @@ func appendClear(b []byte, partition int, seq uint64, db int) []byte {
 
 // batch reads the records of a batch one after the other.
 type batch struct {
-	incarnation, stream uint64
-	b                   []byte
-	limits              limits
+	incarnation, stream, version uint64
+	b                            []byte
+	limits                       limits
 }
 
 // limits bound the numbers that a batch may name.
@@ -130,11 +132,11 @@ func openBatch(b []byte, l limits) (batch, error) {
 		return batch{}, fmt.Errorf("%w: unknown form; the nodes' releases are too far apart", ErrBatch)
 	}
 	r := batch{b: b[1:], limits: l}
-	var ok1, ok2 bool
-	r.incarnation, ok1 = r.uvarint()
-	r.stream, ok2 = r.uvarint()
-	if !ok1 || !ok2 {
-		return batch{}, fmt.Errorf("%w: it ends in its head", ErrBatch)
+	for _, to := range []*uint64{&r.incarnation, &r.stream, &r.version} {
+		var ok bool
+		if *to, ok = r.uvarint(); !ok {
+			return batch{}, fmt.Errorf("%w: it ends in its head", ErrBatch)
+		}
 	}
 	return r, nil
 }

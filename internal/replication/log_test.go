@@ -210,11 +210,11 @@ func TestHalfACopyIsNotWhole(t *testing.T) {
 		}
 		return p.receiver.Promise(968, 0)
 	}
-	b := appendMark(appendHead(nil, 1, 1), effectBegin, 968, 7, 1)
+	b := appendMark(appendHead(nil, 1, 1, 0), effectBegin, 968, 7, 1)
 	if seq, whole := apply(appendDelete(b, 968, 9, 0, []byte("k"))); seq != 9 || whole {
 		t.Errorf("in the middle: %d %v", seq, whole)
 	}
-	if seq, whole := apply(appendRecord(appendHead(nil, 1, 1), effectComplete, 968, 0)); seq != 9 || !whole {
+	if seq, whole := apply(appendRecord(appendHead(nil, 1, 1, 0), effectComplete, 968, 0)); seq != 9 || !whole {
 		t.Errorf("at the end: %d %v", seq, whole)
 	}
 	if _, whole := apply(b[:len(b):len(b)]); whole {

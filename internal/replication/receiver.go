@@ -15,9 +15,9 @@ type Guard interface {
 	// Incoming reports whether effects of the partition from that node may be
 	// stored: the node is its owner, or hands it over, and this node has it as a
 	// copy and does not answer requests for it. If so it stays like that until
-	// Applied is called. With first a copy begins: the guard may wait until it has
-	// heard of that, too.
-	Incoming(partition int, from string, first bool) bool
+	// Applied is called. version is of what the node goes by: the guard may wait
+	// until it goes by that, too; 0: it need not.
+	Incoming(partition int, from string, version uint64) bool
 	Applied()
 	// HandedOver is told that the partition is complete, with every write that
 	// its former owner has acknowledged, seq being the last, and that this node is
@@ -100,7 +100,7 @@ func (r *Receiver) Apply(from string, data []byte) (refused []Refusal, err error
 	for {
 		e, more, err := b.next()
 		if err == nil && more {
-			err = r.apply(in, from, &e, now)
+			err = r.apply(in, from, &e, b.version, now)
 		}
 		if err != nil {
 			r.counters.Refused.Add(1)
@@ -144,7 +144,7 @@ func (in *incoming) enter(incarnation, stream uint64) bool {
 }
 
 // apply applies one record, or refuses its partition.
-func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error {
+func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, now int64) error {
 	p := e.partition
 	c := &r.copies[p]
 	if e.kind == effectHandOver {
@@ -153,15 +153,16 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, now int64) error 
 		return r.guard.HandedOver(p, from, e.seq, e.epoch)
 	}
 	epoch, begun := in.begun[p]
-	first := e.kind == effectBegin || e.kind == effectResume
-	if first {
+	if e.kind == effectBegin || e.kind == effectResume {
 		epoch, begun = e.epoch, true
+	} else {
+		version = 0
 	}
 	if !begun {
 		in.refuse(p, false) // refused before
 		return nil
 	}
-	if !r.guard.Incoming(p, from, first) {
+	if !r.guard.Incoming(p, from, version) {
 		in.refuse(p, false)
 		return nil
 	}

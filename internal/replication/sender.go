@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,7 +30,10 @@ type SenderConfig struct {
 	Logs        *Logs // of this node
 	Transport   Transport
 	Incarnation uint64 // of this node
-	Node        string // the target, for messages
+	// Version is of the view that this node goes by. A target that knows a newer
+	// one need not wait to know whether a copy is wanted. Nil: 0.
+	Version func() uint64
+	Node    string // the target, for messages
 	// Window is how many bytes may be queued or unacknowledged before the scan
 	// of a copy waits. Zero: 1 MiB. It bounds memory and what a hand-over has to
 	// wait for.
@@ -76,9 +80,9 @@ var (
 // the first error of the transport; then a new one has to be made. Safe for
 // concurrent use.
 type Sender struct {
-	cfg  SenderConfig
-	head []byte
-	out  *outbox
+	cfg    SenderConfig
+	number uint64 // of the stream
+	out    *outbox
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -116,7 +120,10 @@ func NewSender(cfg SenderConfig) *Sender {
 		cfg.Changed = func() {}
 	}
 	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]batchDone{}}
-	s.head = appendHead(nil, cfg.Incarnation, streams.Add(1))
+	s.number = streams.Add(1)
+	if cfg.Version == nil {
+		s.cfg.Version = func() uint64 { return 0 }
+	}
 	s.progress = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.done.Add(2)
@@ -184,7 +191,7 @@ func (s *Sender) send() {
 		if n == 0 {
 			continue
 		}
-		batch := join(s.head, records, large, make([]byte, 0, n+len(s.head)))
+		batch := join(s.head(), records, large, make([]byte, 0, n+maxHead))
 		if cap(spare) > 4<<20 {
 			spare = nil
 		}
@@ -196,6 +203,13 @@ func (s *Sender) send() {
 		done := batchDone{n, s.cfg.Logs.now()}
 		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, done, refused, err) })
 	}
+}
+
+// maxHead is the most bytes of a batch's head.
+const maxHead = 1 + 3*binary.MaxVarintLen64
+
+func (s *Sender) head() []byte {
+	return appendHead(make([]byte, 0, maxHead), s.cfg.Incarnation, s.number, s.cfg.Version())
 }
 
 // applied is told of a batch's end.

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"context"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -16,26 +17,21 @@ const viewPatience = 2 * time.Second
 // Incoming implements [replication.Guard]. When it reports true the partition
 // does not become active before Applied. It goes by the view in force: by one
 // that the agent has not acted on yet, the agent could drop what is stored.
-func (m *Member) Incoming(p int, from string, first bool) bool {
-	deadline := time.Now().Add(viewPatience)
-	for {
+func (m *Member) Incoming(p int, from string, version uint64) bool {
+	m.mu.Lock()
+	v := m.routed.view
+	m.mu.Unlock()
+	if version > 0 && (v == nil || v.Version < version) {
+		ctx, cancel := context.WithTimeout(m.ctx, viewPatience)
+		defer cancel()
+		if m.AwaitView(ctx, version) != nil {
+			return false
+		}
 		m.mu.Lock()
-		v, news := m.routed.view, m.routeNews
+		v = m.routed.view
 		m.mu.Unlock()
-		if v != nil && m.takes(v, p, cluster.NodeID(from)) {
-			return true
-		}
-		if !first {
-			return false
-		}
-		select {
-		case <-news:
-		case <-m.ctx.Done():
-			return false
-		case <-time.After(time.Until(deadline)):
-			return false
-		}
 	}
+	return v != nil && m.takes(v, p, cluster.NodeID(from))
 }
 
 // takes reports whether this node is to store what another sends of a partition;

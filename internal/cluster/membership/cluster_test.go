@@ -47,6 +47,7 @@ type testNode struct {
 	queue  map[cluster.NodeID]chan func()
 	done   sync.WaitGroup
 	dead   atomic.Bool
+	killed chan struct{} // closed when it is killed
 }
 
 func newWorld(t testing.TB) *world {
@@ -75,7 +76,7 @@ func (w *world) start(number int, incarnation uint64, change ...func(*Config)) *
 // try is start that may fail; then the node has stopped.
 func (w *world) try(number int, incarnation uint64, change ...func(*Config)) (*testNode, error) {
 	id := cluster.NodeID(fmt.Sprintf("%040x", number))
-	n := &testNode{w: w, id: id, queue: map[cluster.NodeID]chan func(){}}
+	n := &testNode{w: w, id: id, queue: map[cluster.NodeID]chan func(){}, killed: make(chan struct{})}
 	var err error
 	n.store, err = memory.Open(memory.Config{Partitions: true, Seed: []byte("seed"), Databases: 1})
 	if err != nil {

@@ -323,6 +323,9 @@ func (m *Member) SettingsApplied(revision int64) {
 	}
 }
 
+// Logs returns what this node's partitions with copies have not acknowledged.
+func (m *Member) Logs() *replication.Logs { return m.logs }
+
 // Counters returns the counters of this node's streams.
 func (m *Member) Counters() *replication.Counters { return &m.counters }
 

@@ -116,10 +116,20 @@ func (m *Member) sender(to *cluster.Node) *replication.Sender {
 	}
 	sender := replication.NewSender(replication.SenderConfig{
 		Store: m.cfg.Store, Logs: m.logs, Transport: m.cfg.Peers.Stream(to), Incarnation: m.cfg.Incarnation,
-		Node: string(to.ID), Limiter: m.limiter, Changed: m.nudge, Counters: &m.counters,
+		Node: string(to.ID), Limiter: m.limiter, Version: m.version, Changed: m.nudge, Counters: &m.counters,
 	})
 	s.senders[to.ID] = sender
 	return sender
+}
+
+// version is of the view that this node goes by.
+func (m *Member) version() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.routed.view == nil {
+		return 0
+	}
+	return m.routed.view.Version
 }
 
 // begin begins a copy of a partition, with a scan or, for a node that has it all,

@@ -1,0 +1,187 @@
+package membership
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/hashing"
+	"github.com/larder-cache/larder/internal/replication"
+)
+
+// withCopies makes a node one of a cluster that keeps n copies.
+func withCopies(n int) func(*Config) {
+	return func(c *Config) {
+		c.Moves.Replicas = n
+		c.Lease = 100 * time.Millisecond
+		c.Moves.RebalanceDelay = time.Second
+	}
+}
+
+// acked increments a counter and waits for the acknowledgement. known is false
+// when the outcome is not.
+func (n *testNode) acked(key []byte) (value uint64, known bool) {
+	p := hashing.PartitionOf(key)
+	for at := n; ; {
+		if at.dead.Load() {
+			return 0, false
+		}
+		at.batch.RLock()
+		switch place := at.routes.Load().At(p); place.Kind {
+		case cluster.Here:
+			h := at.store.Lock(0, key, at.store.Now())
+			if e, ok := h.Find(); ok {
+				value = binary.BigEndian.Uint64(e.Value())
+			}
+			value++
+			h.Set(binary.BigEndian.AppendUint64(nil, value), 0)
+			h.Release()
+			var need replication.Need
+			at.member.logs.Add(&need, p)
+			at.batch.RUnlock()
+			state := at.member.logs.Wait(&need, at.killed)
+			return value, state == replication.Met && !at.dead.Load()
+		case cluster.There:
+			to := at.routes.Load().Node(place.Owner).ID
+			at.batch.RUnlock()
+			if next := n.w.node(to); next != nil {
+				at = next
+				continue
+			}
+			<-time.After(time.Millisecond)
+		default:
+			at.batch.RUnlock()
+			<-time.After(time.Millisecond)
+		}
+	}
+}
+
+// kill ends a node without a word.
+func (n *testNode) kill() {
+	n.dead.Store(true)
+	close(n.killed)
+}
+
+// copied waits until every partition has n copies in sync.
+func (w *world) copied(n int) {
+	w.t.Helper()
+	deadline := time.Now().Add(12 * time.Second)
+	for {
+		w.mu.Lock()
+		var view *cluster.View
+		for _, node := range w.nodes {
+			if !node.dead.Load() && node.member != nil {
+				view = node.member.View()
+			}
+		}
+		w.mu.Unlock()
+		missing := 0
+		for p := range view.Rows {
+			if len(view.Rows[p].InSync) < n {
+				missing++
+			}
+		}
+		if missing == 0 && len(view.Moving()) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			shown := 0
+			for p := range view.Rows {
+				if r := view.Rows[p]; len(r.InSync) < n && shown < 3 {
+					shown++
+					owner := w.node(view.Owner(p))
+					for id, c := range owner.member.moves.all()[p] {
+						w.t.Logf("partition %d %+v: copy to %s: %+v", p, r, id.Short(), *c)
+						if c.copy != nil {
+							w.t.Logf("  %v acknowledged %v", c.copy.State(), c.copy.Acknowledged(c.place))
+						}
+					}
+					w.t.Logf("partition %d %+v view %d", p, r, view.Version)
+				}
+			}
+			w.t.Fatalf("after a minute %d partitions have too few copies, %d move", missing, len(view.Moving()))
+		}
+		<-w.conf.changed()
+	}
+}
+
+func TestNoAcknowledgedWriteIsLost(t *testing.T) {
+	w := newWorld(t)
+	nodes := []*testNode{w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))}
+	w.settled(3)
+	w.copied(1)
+	const clients, keys = 4, 500
+	type count struct{ sure, unsure uint64 }
+	want := make([]map[string]*count, clients)
+	var done sync.WaitGroup
+	stop := make(chan struct{})
+	var gap, last atomic.Int64
+	for c := range clients {
+		want[c] = map[string]*count{}
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			r := rand.New(rand.NewPCG(uint64(c), 0))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				key := fmt.Sprintf("c%d k%d", c, r.IntN(keys))
+				if want[c][key] == nil {
+					want[c][key] = &count{}
+				}
+				n := want[c][key]
+				began := time.Now()
+				value, known := nodes[1+r.IntN(2)].acked([]byte(key))
+				if took := int64(time.Since(began)); took > gap.Load() {
+					gap.Store(took)
+				}
+				if !known {
+					n.unsure++
+					continue
+				}
+				n.sure++
+				if value < n.sure || value > n.sure+n.unsure {
+					t.Errorf("%s is %d after %d and perhaps %d increments", key, value, n.sure, n.unsure)
+					return
+				}
+				last.Add(1)
+			}
+		}()
+	}
+	for last.Load() < 2000 {
+		<-time.After(time.Millisecond)
+	}
+	nodes[0].kill() // also the controller
+	began := last.Load()
+	for last.Load() < began+5000 {
+		<-time.After(time.Millisecond)
+	}
+	w.conf.drop(nodes[0].id) // its registration runs out
+	w.copied(1)
+	close(stop)
+	done.Wait()
+	lost := 0
+	for c := range want {
+		for key, n := range want[c] {
+			value, known := nodes[1].acked([]byte(key))
+			if !known || value-1 < n.sure || value-1 > n.sure+n.unsure {
+				t.Errorf("%s is %d after %d and perhaps %d increments", key, value-1, n.sure, n.unsure)
+				lost++
+			}
+		}
+	}
+	t.Logf("%d acknowledged increments, the longest took %v", last.Load(), time.Duration(gap.Load()))
+	nodes[0].stop()
+	nodes[1].stop()
+	nodes[2].stop()
+	_ = context.Background()
+}
