@@ -47,7 +47,7 @@ type neighbour struct {
 	mu      sync.Mutex
 	telling bool // GUARDED_BY(mu): an interest is on its way
 	excused bool // GUARDED_BY(mu): it could not be reached just now: nobody waits for it
-	missed  bool // GUARDED_BY(mu): it did not hear of our interest in time
+	missed  bool // GUARDED_BY(mu): it did not hear in time that our clients track
 
 	news outbox
 }
@@ -166,8 +166,8 @@ func (b *neighbour) tell() {
 	}
 	b.telling, b.excused = true, false
 	b.mu.Unlock()
-	if err := b.send(KindInterest, i.append(nil, n.self()), &introduction{b, i.version}); err != nil {
-		b.told(0, err)
+	if err := b.send(KindInterest, i.append(nil, n.self()), &introduction{b, i}); err != nil {
+		b.told(i, err)
 	}
 }
 
@@ -198,8 +198,8 @@ func (b *neighbour) send(kind uint8, frame []byte, sink peer.Sink) error {
 
 // introduction is the sink of a frame that tells our interest.
 type introduction struct {
-	to      *neighbour
-	version uint64
+	to   *neighbour
+	ours *interest
 }
 
 // Complete implements [peer.Sink].
@@ -212,21 +212,22 @@ func (i *introduction) Complete(_ uint64, r peer.Reply, err error) {
 		}
 	}
 	r.Release()
-	b.told(i.version, err)
+	b.told(i.ours, err)
 }
 
 // Flush implements [peer.Sink].
 func (*introduction) Flush() {}
 
 // told notes that the node knows our interest, or why not.
-func (b *neighbour) told(version uint64, err error) {
+func (b *neighbour) told(ours *interest, err error) {
 	b.mu.Lock()
 	b.telling = false
 	late := err == nil && b.missed
-	b.excused, b.missed = err != nil, err != nil
+	b.excused = err != nil
+	b.missed = err != nil && (b.missed || ours.changes)
 	b.mu.Unlock()
 	if err == nil {
-		b.acked.Store(version)
+		b.acked.Store(ours.version)
 	}
 	n := b.all
 	n.mu.Lock()
@@ -349,8 +350,12 @@ func (n *neighbours) claim(list []want) (version uint64) {
 	for _, what := range list {
 		version = max(version, n.wants.add(what))
 	}
-	if n.now.Load() != nil && !n.knows(version) {
-		n.tell()
+	// Those that could not be reached before may be reached now: nobody is
+	// excused without an attempt.
+	for _, b := range n.list() {
+		if b != nil && b.acked.Load() < version {
+			b.tell()
+		}
 	}
 	return version
 }

@@ -86,9 +86,14 @@ func TestNewsThatAreLost(t *testing.T) {
 		return nil
 	}
 	n := &r.x.neighbours
+	b := n.find(o.id)
+	b.news.mu.Lock()
+	b.news.timer = true // the test sends
+	b.news.mu.Unlock()
 	for _, key := range []string{"a", "a", "b", "a"} {
 		n.keyChanged([]byte(key))
 	}
+	go b.sendNews()
 	head := appendWord([]byte{newsFormat, 0}, []byte(n.self()))
 	want := append(bytes.Clone(head), newsChanged, 1, 'a', newsChanged, 1, 'b', newsChanged, 1, 'a')
 	if f := o.next(t); f.kind != KindNews || !bytes.Equal(f.data, want) {
@@ -159,5 +164,20 @@ func TestInterestOfOthers(t *testing.T) {
 	unknown := &neighbour{all: n}
 	if !unknown.wantsChanges() || !unknown.wantsMessage(toShard, 1) {
 		t.Error("a node that is not known does not want everything")
+	}
+}
+
+// A node that could not be reached is tried again before a client is told that
+// it has subscribed.
+func TestNobodyIsExcusedForLong(t *testing.T) {
+	r, o := withOther(t, &interest{boot: 1, version: 1})
+	b := r.x.neighbours.find(o.id)
+	b.told(&interest{}, peer.ErrUnreachable)
+	r.do("SUBSCRIBE", "news")
+	r.x.neighbours.wants.mu.Lock()
+	version := r.x.neighbours.wants.version
+	r.x.neighbours.wants.mu.Unlock()
+	if acked := b.acked.Load(); acked != version {
+		t.Errorf("subscribed, and the other node knows of version %d, not %d", acked, version)
 	}
 }
