@@ -1,5 +1,7 @@
 package cluster
 
+import "slices"
+
 // Routes is the view as one node's requests need it. It is immutable, but for
 // being replaced as a whole.
 //
@@ -63,6 +65,12 @@ func (r *Routes) At(partition int) Place { return r.places[partition] }
 
 // IsHere reports whether requests for the partition are executed on this node.
 func (r *Routes) IsHere(partition int) bool { return r.places[partition&(Partitions-1)].Kind == Here }
+
+// HasCopy reports whether this node holds a copy of a partition of another one
+// that has every write which was acknowledged, or will have it in a moment.
+func (r *Routes) HasCopy(partition int) bool {
+	return slices.Contains(r.View.Rows[partition].InSync, r.Self)
+}
 
 // Node returns a node by its place in the view. It must not be modified.
 func (r *Routes) Node(at int16) *Node { return &r.View.Nodes[at] }

@@ -42,6 +42,9 @@ func (x *Executor) sweepHere(s *Session, q *sweep, out *swept) {
 			visited += x.listPartition(s, q, it, &r, out, sweepVisited-visited)
 		}
 		out.reports = append(out.reports, r)
+		if x.logs != nil && r.state != sweepElsewhere {
+			x.logs.Add(&s.holds.need, it.partition)
+		}
 	}
 	if q.op == sweepFlush {
 		x.tracker.flushed()
@@ -335,6 +338,10 @@ func (r *Remote) serveSweep(q peer.Request) {
 			r.x.sweepHere(p, &s, &out)
 		}
 		r.x.End(p)
+		if p.holds.lost {
+			_ = r.out.Reply(id, statusLost, peer.Payload{})
+			return
+		}
 		head := out.append(make([]byte, 0, 16+12*len(out.reports)))
 		_ = r.out.Reply(id, statusDone, peer.Payload{Head: head, Body: out.keys.Buf}) // fails when nobody waits any more
 	})
@@ -344,6 +351,7 @@ func (r *Remote) serveSweep(q peer.Request) {
 func (r *Remote) aside(f func(p *Session)) {
 	r.workers.Go(func() {
 		p := r.x.forwarding.proxies.take(r.x)
+		p.wait.done = r.s.wait.done
 		f(p)
 		r.x.forwarding.proxies.giveBack(r.x, p)
 	})

@@ -128,13 +128,13 @@ var clusterTable = []*Command{
 		Name: "readonly", Arity: 1, Flags: Loading | Stale | Fast, Category: CatConnection,
 		Group: "cluster", Since: "3.0.0", Cost: "O(1)",
 		Summary: "Allows reads from a replica of a cluster.",
-		Run:     runClusterOK,
+		Run:     runReadonly,
 	},
 	{
 		Name: "readwrite", Arity: 1, Flags: Loading | Stale | Fast, Category: CatConnection,
 		Group: "cluster", Since: "3.0.0", Cost: "O(1)",
 		Summary: "Takes READONLY back.",
-		Run:     runClusterOK,
+		Run:     runReadwrite,
 	},
 	{
 		Name: "asking", Arity: 1, Flags: Fast, Category: CatConnection,

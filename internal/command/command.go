@@ -58,6 +58,7 @@ type longRequest func(x *Executor, s *Session, args [][]byte) bool
 var longRequests = map[string]longRequest{
 	"keys": manyKeys, "flushdb": manyKeys, "flushall": manyKeys, "scan": longScan,
 	"config|set": waitingSettings, "randomkey": never, "dump": never, "restore": largeArguments,
+	"wait": waitsLong,
 }
 
 // inlineWork is the number of keys a command may look at on the event loop,

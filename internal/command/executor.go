@@ -7,6 +7,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/cache"
 	"github.com/larder-cache/larder/internal/hashing"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/resp"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -101,6 +102,9 @@ type Executor struct {
 	watchers    atomic.Int64 // clients with a WATCH
 	watchedKeys atomic.Int64 // by all of them
 
+	logs       *replication.Logs // nil: nothing is replicated
+	replicated replicated
+
 	startupBytes uint64                 // in use by the engine at the start
 	replication  atomic.Pointer[string] // id shown by INFO replication
 }
@@ -164,6 +168,9 @@ func (x *Executor) End(s *Session) {
 		x.tracker.announceAll()
 	}
 	x.isolation.leave(s, s.ctx.Now)
+	if s.holds.need.Any() {
+		x.endHeld(s)
+	}
 	s.ctx.Args = nil
 	if len(s.flights.dirty) > 0 {
 		s.flights.flush()
@@ -203,6 +210,7 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 	x.dropStage(s)
 	if s.reply != replyOn && !s.ctx.pushed() {
 		s.Out.Truncate(mark)
+		s.holds.holdAgain(s)
 	}
 	if s.reply == replySkip {
 		s.reply = replyOn
@@ -284,9 +292,8 @@ func (x *Executor) parks(s *Session, cmd *Command, args [][]byte) bool {
 	return cmd.long == nil || cmd.long(x, s, args)
 }
 
-// run executes a command that nothing speaks against. With timed its own
-// duration is measured; otherwise it shares that of its batch.
-func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
+// runNow is run without regard to whether the reply has to be held.
+func (x *Executor) runNow(s *Session, cmd *Command, args [][]byte, timed bool) Outcome {
 	if s.routes != nil && !s.tx.running {
 		if cmd.keys.form == noKeys {
 			if x.mustLeave(s, cmd, args) {
@@ -305,6 +312,11 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 		}
 		if cmd.Flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
 			return x.reject(s, cmd, args, errOOM)
+		}
+	}
+	if cmd.Flags&Write != 0 && x.logs != nil && !s.tx.running {
+		if text := x.refuses(s, cmd, args); text != "" {
+			return x.reject(s, cmd, args, text)
 		}
 	}
 	c := &s.ctx
@@ -340,6 +352,9 @@ func (x *Executor) run(s *Session, cmd *Command, args [][]byte, timed bool) Outc
 // it the reply is taken back, the source is asked, and the command runs again.
 // It reports false when the request is not done: it has to park first.
 func (x *Executor) answered(s *Session, c *Context, mark resp.Mark) bool {
+	if s.fromCopy {
+		return x.answeredFromCopy(s, c, mark)
+	}
 	if !c.reads.Missed() || s.tx.running {
 		x.cache.Commit(&c.reads)
 		return true

@@ -70,27 +70,31 @@ func (s *Session) AnswerTo(sink peer.Sink, tag uint64, lane int) {
 }
 
 // InFlight returns how many replies of other nodes the session waits for, those
-// that have failed and wait for Repair included.
-func (s *Session) InFlight() int { return s.flights.outstanding + s.flights.failed }
+// that have failed and wait for Repair included, and how many batches are held.
+func (s *Session) InFlight() int { return s.flights.underway() + s.holds.underway() }
+
+// underway returns how many flights there are.
+func (f *flights) underway() int { return f.outstanding + f.failed }
 
 // NeedsRepair reports whether [Executor.Repair] is to be called: what could not
 // be forwarded waits, and nothing else is under way.
 func (s *Session) NeedsRepair() bool { return s.flights.failed > 0 && s.flights.outstanding == 0 }
 
 // Holding reports whether the session's next request has to wait for replies of
-// other nodes; see [Hold].
+// other nodes, or for held ones; see [Hold].
 func (s *Session) Holding() bool {
 	f := &s.flights
 	if f.holding && f.outstanding <= f.until && f.failed == 0 {
 		f.holding = false
 	}
-	return f.holding || f.failed > 0
+	return f.holding || f.failed > 0 || s.holds.holding()
 }
 
-// HoldAll has Holding report true until all replies have come. A request that
+// HoldAll has Holding report true until all replies have come and none is held. A request that
 // has asked to be parked is forgotten: it will be executed anew.
 func (s *Session) HoldAll() {
 	s.flights.holding, s.flights.until = true, 0
+	s.holds.limit(0)
 	s.tx.parked = nil
 }
 

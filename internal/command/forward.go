@@ -244,10 +244,14 @@ func (x *Executor) Repair(s *Session) {
 		x.forwarding.retries.Add(1)
 		p := x.forwarding.proxies.take(x)
 		p.wait.done = s.wait.done
-		if x.perform(p, fl.kind, f.kept[fl.from:fl.to], origin{view: f.version(), client: uint64(s.ID)}) == Continue {
-			f.settle(s, fl, takeOutput(&p.Out), nil)
-		} else {
+		outcome := x.perform(p, fl.kind, f.kept[fl.from:fl.to], origin{view: f.version(), client: uint64(s.ID)})
+		switch {
+		case p.holds.lost && !fl.readOnly:
+			x.failFlight(s, fl, errUnknown)
+		case p.holds.lost || outcome != Continue:
 			x.failFlight(s, fl, errUnreachable)
+		default:
+			f.settle(s, fl, takeOutput(&p.Out), nil)
 		}
 		x.forwarding.proxies.giveBack(x, p)
 	}

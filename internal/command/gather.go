@@ -225,8 +225,9 @@ func (x *Executor) spread(s *Session, cmd *Command, args [][]byte) Outcome {
 	if !first {
 		x.executeParts(s, cmd, g)
 	}
-	if g.left == 0 {
-		s.Out.Fill(hole, g.compose(), nil)
+	if g.left == 0 { // nothing is under way
+		s.Out.Truncate(mark)
+		s.Out.Raw(g.compose())
 	}
 	return Continue
 }
@@ -280,7 +281,9 @@ func (x *Executor) spreadWaiting(s *Session, cmd *Command, args [][]byte) Outcom
 func (x *Executor) captured(s *Session, cmd *Command, args [][]byte) (reply []byte, out Outcome) {
 	kept := s.Out
 	s.Out = resp.Writer{Version: kept.Version}
+	s.holds.inParts = true
 	out = x.run(s, cmd, args, true)
+	s.holds.inParts = false
 	reply = takeOutput(&s.Out)
 	s.Out = kept
 	return reply, out

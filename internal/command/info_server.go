@@ -125,11 +125,11 @@ func (x *Executor) infoPersistence(w *infoWriter) {
 
 func (x *Executor) infoReplication(w *infoWriter) {
 	w.field("role", "master")
-	w.field("connected_slaves", 0)
+	offset := x.infoReplicas(w)
 	w.field("master_failover_state", "no-failover")
 	w.field("master_replid", x.replicationID())
 	w.field("master_replid2", strings.Repeat("0", 40))
-	w.field("master_repl_offset", 0)
+	w.field("master_repl_offset", offset)
 	w.field("second_repl_offset", -1)
 	w.field("repl_backlog_active", 0)
 	w.field("repl_backlog_size", 1<<20)

@@ -32,14 +32,14 @@ func (l *proxies) take(x *Executor) *Session {
 		return p
 	}
 	p := x.newInternal("proxy")
-	p.MayBlock = true
+	p.MayBlock, p.holds.waits = true, true
 	return p
 }
 
 // giveBack takes a session back, with what it has answered.
 func (l *proxies) giveBack(x *Executor, p *Session) {
 	p.Out.Reset()
-	p.origin = origin{}
+	p.origin, p.holds.lost, p.holds.written = origin{}, false, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.idle) >= keptProxies || cap(p.Out.Buf) > keptFrame {

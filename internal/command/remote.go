@@ -32,6 +32,9 @@ type Remote struct {
 	closed  bool                    // GUARDED_BY(mu)
 	workers sync.WaitGroup
 	waiting atomic.Int32 // queues there are
+
+	held     heldFrames
+	stopHeld func()
 }
 
 // remoteQueue are the requests of a client that wait for one that waits.
@@ -58,7 +61,10 @@ const (
 // NewRemote returns what serves a connection from another node whose requests
 // are of the kinds of this package. name tells which node, for the slow log.
 func (x *Executor) NewRemote(name string, out *peer.Responder) *Remote {
-	return &Remote{x: x, out: out, s: x.newInternal(name), queues: map[uint64]*remoteQueue{}}
+	r := &Remote{x: x, out: out, s: x.newInternal(name), queues: map[uint64]*remoteQueue{}}
+	r.held.x, r.held.out = x, out
+	r.stopHeld = x.WakeOnAcknowledged(&r.held)
+	return r
 }
 
 // Serve implements [peer.Session].
@@ -111,6 +117,11 @@ func (r *Remote) execute(q peer.Request, req *remoteRequest, out *peer.Batch) bo
 		return true
 	}
 	head, rest := attachment(w)
+	if s.holds.need.Any() {
+		r.held.keep(s, q.ID, head[before:], rest)
+		w.Buf = room
+		return true
+	}
 	if out.End(head, rest) != nil {
 		release(rest)
 		out.Reply(q.ID, 0, peer.Payload{Head: []byte(replyTooLarge)})
@@ -123,6 +134,7 @@ func (r *Remote) execute(q peer.Request, req *remoteRequest, out *peer.Batch) bo
 const (
 	statusDone      uint8 = iota
 	statusMisrouted       // not executed: it did not find the owner
+	statusLost            // executed or not: this node was not, or not for long enough, the owner
 )
 
 // errMisrouted says that a request was not executed since it did not find the
@@ -132,8 +144,12 @@ var errMisrouted = errors.New("the request did not find the owner of its keys")
 // OutcomeOf returns what has become of a forwarded request, given what its
 // [peer.Sink] was told: the error to be handed to [Executor.Arrived].
 func OutcomeOf(r peer.Reply, err error) error {
-	if err == nil && r.Status == statusMisrouted {
+	switch {
+	case err != nil:
+	case r.Status == statusMisrouted:
 		return errMisrouted
+	case r.Status == statusLost:
+		return peer.ErrLost
 	}
 	return err
 }
@@ -157,6 +173,7 @@ func (r *Remote) end() {
 	if r.inside {
 		r.x.End(r.s)
 		r.inside = false
+		r.held.endBatch()
 	}
 }
 
@@ -221,8 +238,12 @@ func (r *Remote) answer(p *Session, f remoteFrame) {
 	}
 	head, rest := attachment(&p.Out)
 	status := statusDone
-	if p.origin.misrouted {
+	switch {
+	case p.origin.misrouted:
 		status = statusMisrouted
+	case p.holds.lost:
+		release(rest)
+		p.holds.lost, status, head, rest = false, statusLost, nil, peer.Attachment{}
 	}
 	err := r.out.Reply(f.id, status, peer.Payload{Body: head, Attach: rest})
 	if err != nil {
@@ -238,6 +259,7 @@ func (r *Remote) answer(p *Session, f remoteFrame) {
 // at work any more.
 func (r *Remote) Close(error) {
 	r.end() // first: what is at work may wait for everybody to be outside
+	r.s.Interrupt()
 	r.mu.Lock()
 	r.closed = true
 	for _, queue := range r.queues {
@@ -245,5 +267,7 @@ func (r *Remote) Close(error) {
 	}
 	r.mu.Unlock()
 	r.workers.Wait()
+	r.stopHeld()
+	r.held.close()
 	r.x.endInternal(r.s)
 }

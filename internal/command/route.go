@@ -190,8 +190,11 @@ func (s *Session) wayOfMany(cmd *Command, args [][]byte) (w way) {
 // here, or not now: then out is the outcome, and the reply is written or on its
 // way.
 func (x *Executor) route(s *Session, cmd *Command, args [][]byte) (out Outcome, done bool) {
-	if cmd.keys.form == oneKeyAt && s.routes.IsHere(hashing.PartitionOf(args[cmd.keys.at])) {
-		return Continue, false
+	if cmd.keys.form == oneKeyAt {
+		s.partition = hashing.PartitionOf(args[cmd.keys.at])
+		if s.routes.IsHere(s.partition) {
+			return Continue, false
+		}
 	}
 	w := s.way(cmd, args)
 	if w.kind == wayHere || cmd.watches && s.gates&gateMulti != 0 {
@@ -202,6 +205,10 @@ func (x *Executor) route(s *Session, cmd *Command, args [][]byte) (out Outcome, 
 
 // away is route for a request that is not executed here and now.
 func (x *Executor) away(s *Session, cmd *Command, args [][]byte, w way) (out Outcome, done bool) {
+	if s.readsCopies && w.kind == wayThere && x.mayReadCopy(s, cmd, w.slot) {
+		s.fromCopy = true
+		return Continue, false
+	}
 	if text := s.dead(w); text != "" {
 		return x.reject(s, cmd, args, text), true
 	}

@@ -11,6 +11,7 @@ type keyPlaces struct {
 	step int
 	// split: a request with keys of several nodes is executed in parts.
 	split splitForm
+	whole bool // with noKeys: it is about all keys
 }
 
 // keyForm says how much there is to do to find the keys of a request.
@@ -33,6 +34,7 @@ func (c *Command) findKeys() (k keyPlaces) {
 	}
 	switch {
 	case len(found) == 0:
+		k.whole = aboutAllKeys[c.full]
 		return k
 	case len(found) > 1 || found[0].NumAt > 0 || found[0].Keyword != "" || c.full == "sort":
 		k.form = keysSought
@@ -47,6 +49,11 @@ func (c *Command) findKeys() (k keyPlaces) {
 	}
 	k.split = splitForms[c.full]
 	return k
+}
+
+// aboutAllKeys are the commands that are about all keys.
+var aboutAllKeys = map[string]bool{
+	"dbsize": true, "keys": true, "scan": true, "randomkey": true, "flushdb": true, "flushall": true,
 }
 
 // end returns the index behind the last place of a key in a request of n words,

@@ -21,12 +21,7 @@ func runTime(c *Context) {
 	c.Out.BulkInt(int64(now.Nanosecond() / 1000))
 }
 
-func runRole(c *Context) {
-	c.Out.Array(3)
-	c.Out.BulkString("master")
-	c.Out.Int(0)
-	c.Out.Array(0)
-}
+func runRole(c *Context) { c.writeRole() }
 
 // runLastsave answers when the data was last as it would be after a restart:
 // at the start, since nothing is saved.
@@ -50,8 +45,9 @@ func runSlaveof(c *Context) { runReplicaof(c) }
 
 func runClusterDisabled(c *Context) { c.Error(errNoCluster) }
 
-// runWait waits for replicas, of which there are none: for zero of them it
-// answers at once, otherwise when time is up or the client is unblocked.
+// runWait waits until so many copies have what the client has written. On a node
+// that replicates nothing there are none: for zero of them it answers at once,
+// otherwise when time is up or the client is unblocked.
 func runWait(c *Context) {
 	replicas, ok := c.Int(1)
 	if !ok {
@@ -59,6 +55,12 @@ func runWait(c *Context) {
 	}
 	ms, ok := c.timeout(2)
 	if !ok {
+		return
+	}
+	if c.Exec.logs != nil && c.Session.routes != nil {
+		if n, ok := c.waitForCopies(replicas, ms); ok {
+			c.Out.Int(int64(n))
+		}
 		return
 	}
 	if replicas > 0 && !c.waitOut(ms) {

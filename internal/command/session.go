@@ -53,10 +53,14 @@ type Session struct {
 
 	// routes is the table that the batch at work has begun with, nil when the
 	// node is alone.
-	routes   *cluster.Routes
-	flights  flights
-	origin   origin
-	incoming remoteRequest // of an internal session: what it executes
+	routes      *cluster.Routes
+	partition   int  // of the key of the request at work, when it has one and is routed
+	readsCopies bool // READONLY: of what this node has a copy it is served
+	fromCopy    bool // the request at work reads a copy
+	flights     flights
+	holds       holds
+	origin      origin
+	incoming    remoteRequest // of an internal session: what it executes
 
 	ctx   Context
 	local localStats

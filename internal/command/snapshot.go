@@ -45,6 +45,7 @@ type Snapshot struct {
 	ForwardErrors  uint64 // attempts to forward that brought no reply
 	ForwardRetries uint64 // requests forwarded once more
 	ForwardServed  uint64 // requests executed for other nodes
+	RepliesLost    uint64 // clients, and requests of other nodes, whose replies were held when this node lost the ownership
 	Cluster        ClusterSnapshot
 }
 
@@ -90,6 +91,7 @@ func Counters() []CounterInfo {
 		{"forward_errors_total", "requests", "Attempts to forward a request that brought no reply.", false, func(s *Snapshot) float64 { return float64(s.ForwardErrors) }},
 		{"forward_retries_total", "requests", "Requests that were forwarded once more.", false, func(s *Snapshot) float64 { return float64(s.ForwardRetries) }},
 		{"forward_served_total", "requests", "Requests executed for other nodes.", false, func(s *Snapshot) float64 { return float64(s.ForwardServed) }},
+		{"replies_lost_by_fencing_total", "replies", "Clients closed, and requests of other nodes answered as lost, since this node lost the ownership before copies had acknowledged.", false, func(s *Snapshot) float64 { return float64(s.RepliesLost) }},
 		{"error_replies_total", "replies", "Requests answered by an error.", false, func(s *Snapshot) float64 { return float64(s.ErrorReplies) }},
 	}...)
 }
@@ -110,7 +112,7 @@ func (x *Executor) Snapshot() Snapshot {
 		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
 		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
-		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), Cluster: x.clusterSnapshot(),
+		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), RepliesLost: x.replicated.lost.Load(), Cluster: x.clusterSnapshot(),
 		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
 	}
 	x.stats.mu.Lock()

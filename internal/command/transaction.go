@@ -187,6 +187,9 @@ func (x *Executor) exec(s *Session, cmd *Command, args [][]byte) Outcome {
 	if tx.flags&DenyOOM != 0 && x.cache.Reserve(0) != nil {
 		return x.refuse(s, cmd, args, errOOM)
 	}
+	if text := x.refusesQueued(s); text != "" {
+		return x.refuse(s, cmd, args, text)
+	}
 	begun := x.clock.monotonic()
 	switch missing, err := x.loadQueued(s); {
 	case missing:
@@ -199,7 +202,7 @@ func (x *Executor) exec(s *Session, cmd *Command, args [][]byte) Outcome {
 	// A transaction cannot be in two minds about the time: it is that of its
 	// beginning.
 	waiting := x.clock.monotonic()
-	if s.InFlight() > 0 {
+	if s.flights.underway() > 0 {
 		// The table may be replaced before everybody is out, and then the requests
 		// under way would have gone by another one than those to come.
 		return Park

@@ -83,6 +83,9 @@ func (x *Executor) execAway(s *Session, cmd *Command, args [][]byte) (out Outcom
 	if w.kind == wayHere {
 		return Continue, false
 	}
+	if x.logs != nil && tx.flags&Write != 0 {
+		s.holds.wrote(hashing.Partition(uint16(w.slot)))
+	}
 	if text := s.dead(w); text != "" {
 		x.discard(s)
 		return x.reject(s, cmd, args, text), true

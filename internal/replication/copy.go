@@ -32,6 +32,8 @@ type Copy struct {
 	ending  sync.Mutex    // serializes finish
 	ended   chan struct{}
 	failure error // set before ended is closed
+
+	behind atomic.Int64 // since when nothing comes that was written; see lag
 }
 
 // CopyState is how far a copy is.

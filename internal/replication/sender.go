@@ -89,11 +89,12 @@ type Sender struct {
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	copies   map[int]*Copy        // GUARDED_BY(mu), by partition; as all below
-	scans    []*Copy              // to be scanned, in order
-	sent     uint64               // batches
-	acked    uint64               // batches: this one and all before it are applied
-	early    map[uint64]batchDone // batches applied before one of lower number
+	copies   map[int]*Copy              // GUARDED_BY(mu), by partition; as all below
+	scans    []*Copy                    // to be scanned, in order
+	sent     uint64                     // batches
+	acked    uint64                     // batches: this one and all before it are applied
+	times    [maxInFlight]time.Duration // when the batches that are not applied were sent, by number
+	early    map[uint64]batchDone       // batches applied before one of lower number
 	overrun  bool
 	err      error      // why the sender has ended
 	progress *sync.Cond // something of the above has changed
@@ -195,12 +196,13 @@ func (s *Sender) send() {
 		if cap(spare) > 4<<20 {
 			spare = nil
 		}
+		done := batchDone{n, s.cfg.Logs.now()}
 		s.mu.Lock()
 		s.sent++
 		number := s.sent
+		s.times[number%maxInFlight] = done.sent
 		s.mu.Unlock()
 		s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
-		done := batchDone{n, s.cfg.Logs.now()}
 		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, done, refused, err) })
 	}
 }

@@ -182,15 +182,18 @@ func (c *conn) execute(buf []byte, share int) (used int, why stop) {
 }
 
 // begin begins a batch. It reports false, having ended it, when the table of
-// routes is another one than that by which requests are still under way: they
-// have to be done before anything else is executed.
+// routes is another one than that by which requests are still under way, which
+// have to be done before anything else is executed, or when too much is held.
 func (c *conn) begin() bool {
 	c.srv.exec.Begin(c.session)
-	if !c.session.IsBehind() {
+	behind := c.session.IsBehind()
+	if !behind && !c.session.IsFull() {
 		return true
 	}
 	c.srv.exec.End(c.session)
-	c.session.HoldAll()
+	if behind {
+		c.session.HoldAll()
+	}
 	return false
 }
 
@@ -222,6 +225,9 @@ func (c *conn) between() stop {
 		c.learnLimits()
 	}
 	if c.session.Out.Size() >= flushBytes {
+		if c.session.IsUnacknowledged() {
+			return spent // what there is has to wait, but not inside of a batch
+		}
 		c.line.flush()
 		c.judgeOutput()
 		if c.end != open {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/replication"
 )
 
 // Executor is what the server needs of the commands. Begin, Execute and End of
@@ -36,6 +37,17 @@ type Forwarder interface {
 	Repair(s *command.Session)
 	// GiveUp answers what has failed with errors.
 	GiveUp(s *command.Session)
+}
+
+// Holder is an [Executor] that holds replies back until they may be told. See
+// [command.Executor] for what each method does.
+type Holder interface {
+	// WakeOnAcknowledged has w told when LetGo may have something to do.
+	WakeOnAcknowledged(w replication.Waker) (stop func())
+	// LetGo lets replies go that may be told by now; false when some never may.
+	LetGo(s *command.Session) bool
+	// AwaitAcknowledged waits until all may be told; false when some never may.
+	AwaitAcknowledged(s *command.Session) bool
 }
 
 // Commands makes an [Executor] of the command package's.

@@ -144,6 +144,9 @@ func (c *goConn) sendOn(fd uintptr) bool {
 func (c *goConn) serve() {
 	for {
 		c.attend()
+		if c.session.IsUnacknowledged() {
+			c.awaitAcknowledged()
+		}
 		c.flush()
 		c.judgeOutput()
 		switch {
@@ -165,6 +168,16 @@ func (c *goConn) serve() {
 		used, why := c.execute(buf[:length], turnRequests)
 		c.busy.Store(0)
 		c.keep(buf[used:length], why)
+	}
+}
+
+// awaitAcknowledged waits until what has been answered may be told.
+func (c *goConn) awaitAcknowledged() {
+	c.busy.Store(c.srv.now()) // a client that leaves meanwhile is noticed
+	told := c.srv.hold.AwaitAcknowledged(c.session)
+	c.busy.Store(0)
+	if !told {
+		c.cut(ClosedFenced)
 	}
 }
 

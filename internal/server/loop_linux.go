@@ -37,6 +37,8 @@ type loop struct {
 	sweep   int         // slot to look at next
 	lane    int         // number of the loop: what is forwarded for its clients goes by that lane
 	replies replies     // of other nodes
+	holds   loopHolds   // replies that copies have to acknowledge
+	sized   [2][][]byte // memory for output that waits; see outputRoom
 	touched []*loopConn // connections that have got some of them
 	rooms   [][]byte    // memory to gather such replies in
 	slow    []*loopConn // connections with output pending
@@ -68,6 +70,7 @@ const (
 	noteDrain                   // stop when idle
 	noteCut                     // stop at once
 	noteReplies                 // replies of other nodes have arrived
+	noteAcks                    // copies have acknowledged something
 )
 
 // Bounds of the turns of a loop, beside those that all connections have.
@@ -95,6 +98,10 @@ func newLoop(srv *Server, all *loops) (*loop, error) {
 	}
 	l := &loop{srv: srv, all: all, poll: p, in: make([]byte, turnBytes)}
 	l.replies.l = l
+	l.holds.l = l
+	if srv.hold != nil {
+		l.holds.stop = srv.hold.WakeOnAcknowledged(&l.holds)
+	}
 	return l, nil
 }
 
@@ -152,7 +159,7 @@ func (l *loop) next() []unix.EpollEvent {
 func (l *loop) end() bool {
 	l.post.Lock()
 	defer l.post.Unlock()
-	if len(l.post.notes) > 0 || !l.replies.close() {
+	if len(l.post.notes) > 0 || !l.replies.close() || !l.holds.close() {
 		return false
 	}
 	l.poll.close()
@@ -262,6 +269,8 @@ func (l *loop) read(n note) {
 		l.cut()
 	case noteReplies:
 		l.takeReplies()
+	case noteAcks:
+		l.takeAcks()
 	}
 }
 
@@ -282,6 +291,9 @@ func (l *loop) adopt(c *loopConn) {
 	}
 	if l.srv.away != nil {
 		c.session.AnswerTo(&l.replies, replyTag(c.slot, c.gen), l.lane)
+	}
+	if l.srv.hold != nil {
+		c.session.HoldReplies()
 	}
 	c.attend()
 	l.settle(c)
@@ -380,6 +392,9 @@ func (l *loop) lendOutput(c *loopConn) {
 // and the connection is closed when its time has come.
 func (l *loop) settle(c *loopConn) {
 	out := &c.session.Out
+	if c.session.Held() {
+		l.hold(c)
+	}
 	if !c.drop && out.Ready() {
 		c.flush()
 		c.active = l.ticks // to be told something counts as activity, as in Redis
@@ -391,10 +406,7 @@ func (l *loop) settle(c *loopConn) {
 	}
 	if out.Size() == 0 {
 		if out.Buf != nil {
-			former := out.Compact(nil)
-			if l.out == nil && cap(former) <= keptOut {
-				l.out = former[:0]
-			}
+			l.reclaim(out.Compact(nil))
 		}
 	} else {
 		l.keepOutput(c)
@@ -414,10 +426,7 @@ func (l *loop) keepOutput(c *loopConn) {
 	out := &c.session.Out
 	rest := len(out.Buf) - out.Gone()
 	if rest < cap(out.Buf)/4 {
-		former := out.Compact(make([]byte, 0, rest))
-		if l.out == nil && cap(former) <= keptOut {
-			l.out = former[:0]
-		}
+		l.reclaim(out.Compact(l.outputRoom(rest)))
 	} else if out.Gone() > rest {
 		out.Compact(out.Buf[:0])
 	}

@@ -18,6 +18,7 @@ type loopConn struct {
 	queued    bool   // in loop.again
 	touched   bool   // in loop.touched
 	slow      bool   // in loop.slow
+	held      bool   // in loop.holds.conns
 	closed    bool   // gone from the loop
 	hungUp    bool   // the other side has closed or failed
 

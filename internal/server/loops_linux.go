@@ -43,6 +43,7 @@ func newLoops(srv *Server) (backend, error) {
 func (b *loops) close() {
 	for _, l := range b.list {
 		l.stopListening()
+		l.holds.close()
 		l.poll.close()
 	}
 	b.reserve.free()

@@ -15,6 +15,7 @@ import (
 	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/hashing"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -22,9 +23,10 @@ import (
 // nodes is a cluster in one process: real servers, real links, and a view that
 // the test changes.
 type nodes struct {
-	t    testing.TB
-	mode server.Mode
-	list []*node
+	t      testing.TB
+	mode   server.Mode
+	list   []*node
+	opened func(*node)
 
 	mu   sync.Mutex
 	view *cluster.View // GUARDED_BY(mu)
@@ -37,6 +39,7 @@ type node struct {
 	id    cluster.NodeID
 	cache *cache.Cache
 	x     *command.Executor
+	logs  *replication.Logs // nil: nothing is replicated
 	net   *peer.Network
 	any   *harness // any node, any key
 	own   *harness // the protocol of Redis Cluster
@@ -47,7 +50,12 @@ type node struct {
 
 // newNodes starts n nodes that own partitions in turns.
 func newNodes(t testing.TB, mode server.Mode, n int) *nodes {
-	c := &nodes{t: t, mode: mode}
+	return newNodesWith(t, mode, n, func(*node) {})
+}
+
+// newNodesWith is newNodes that calls opened for each node before it has clients.
+func newNodesWith(t testing.TB, mode server.Mode, n int, opened func(*node)) *nodes {
+	c := &nodes{t: t, mode: mode, opened: opened}
 	var known []cluster.Node
 	for range n {
 		d := c.open()
@@ -97,6 +105,7 @@ func (c *nodes) open() *node {
 	d.cache = cache.New(store, nil)
 	d.x = command.New(command.Config{Cache: d.cache, Options: command.DefaultOptions(), Observer: observer})
 	d.x.ForwardBy(d)
+	c.opened(d)
 	t.Cleanup(d.x.LeaveCluster)
 	d.net, err = peer.Open(peer.Config{
 		Self:  peer.Identity{Cluster: "test", Node: string(d.id), Incarnation: 1},

@@ -16,6 +16,7 @@ type Server struct {
 	cfg  Config
 	keys Prefetcher // exec, when it wants to know keys in advance
 	away Forwarder  // exec, when other nodes may answer
+	hold Holder     // exec, when replies may be held
 	exec Executor
 	log  *slog.Logger
 
@@ -80,8 +81,9 @@ func New(cfg Config, exec Executor, log *slog.Logger) (*Server, error) {
 	}
 	keys, _ := exec.(Prefetcher)
 	away, _ := exec.(Forwarder)
+	hold, _ := exec.(Holder)
 	return &Server{
-		cfg: cfg, exec: exec, keys: keys, away: away, log: log, started: time.Now(),
+		cfg: cfg, exec: exec, keys: keys, away: away, hold: hold, log: log, started: time.Now(),
 		stopping: make(chan struct{}), stopTick: make(chan struct{}), stopped: make(chan struct{}),
 	}, nil
 }

@@ -18,12 +18,13 @@ const (
 	ClosedOutputHard             // unread output beyond the hard limit
 	ClosedOutputSoft             // unread output beyond the soft limit for too long
 	ClosedShutdown               // the server stops
+	ClosedFenced                 // what was held can not be told: the node is not the owner any more
 	closeReasons     = iota      // how many there are
 )
 
 var reasonNames = [closeReasons]string{
 	"open", "client", "command", "kill", "error", "protocol", "idle", "query_limit",
-	"output_hard_limit", "output_soft_limit", "shutdown",
+	"output_hard_limit", "output_soft_limit", "shutdown", "fenced",
 }
 
 // String returns the reason as a metric's label: client, idle, output_hard_limit ...
