@@ -86,6 +86,8 @@ func TestConditions(t *testing.T) {
 		{"empty", Empty(d), s, true},
 		{"not empty", Empty(d, a), s, false},
 		{"holding", Holding(a, []int{0, 3}), s, true},
+		{"done", Done([]Move{{0, "a"}, {1, "b"}}), s, true},
+		{"not done", Done([]Move{{0, "a"}, {1, "c"}}), s, false},
 		{"not holding", Holding(a, []int{0, 1}), s, false},
 	} {
 		if err := row.holds(row.s); (err == nil) != row.want {

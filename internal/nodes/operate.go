@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,24 +88,37 @@ func (c *Cluster) Go(ctx context.Context) error {
 	return err
 }
 
-// Planned returns the partitions that are to be elsewhere, in ascending order,
-// whether moves are held or not.
-func (c *Cluster) Planned(ctx context.Context) (list []int, err error) {
+// Move is a partition that is to be at a node.
+type Move struct {
+	Partition int    `json:"partition"`
+	To        string `json:"to"` // the id of the node
+}
+
+// Planned returns the moves that are wanted, by partition, whether they are held
+// or not.
+func (c *Cluster) Planned(ctx context.Context) ([]Move, error) {
 	r, err := c.Operate(ctx, "PLAN", "JSON")
 	if err != nil {
 		return nil, err
 	}
 	var plan struct {
-		Moves []struct {
-			Partition int `json:"partition"`
-		} `json:"moves"`
+		Moves []Move `json:"moves"`
 	}
 	if err := json.Unmarshal([]byte(r.Text), &plan); err != nil {
 		return nil, fmt.Errorf("LARDER CLUSTER PLAN JSON: %w", err)
 	}
-	for _, m := range plan.Moves {
-		list = append(list, m.Partition)
+	slices.SortFunc(plan.Moves, func(a, b Move) int { return cmp.Compare(a.Partition, b.Partition) })
+	return plan.Moves, nil
+}
+
+// Done holds when all of these moves are done and nothing is moving.
+func Done(moves []Move) Condition {
+	return func(s *Status) error {
+		for _, m := range moves {
+			if s.Owner[m.Partition] != m.To {
+				return fmt.Errorf("partition %d is not at node %.8s", m.Partition, m.To)
+			}
+		}
+		return Still(s)
 	}
-	slices.Sort(list)
-	return list, nil
 }
