@@ -290,8 +290,8 @@ func (l *Logs) Add(n *Need, partition int) {
 			}
 			at = c.confirm()
 		}
-		if k := len(n.marks); k > 0 && n.marks[k-1].copy == c {
-			n.marks[k-1].at = at
+		if m := n.recent(c); m != nil {
+			m.at = at
 			continue
 		}
 		n.marks = append(n.marks, mark{g, c, at})

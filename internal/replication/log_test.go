@@ -248,3 +248,56 @@ func TestPromiseIsToldWithTheNextAnswer(t *testing.T) {
 		t.Errorf("answered %v ago, %v", ago, ok)
 	}
 }
+
+// Requests for one partition, one after the other, need no more than one does.
+func TestNeedOfOnePartitionIsShort(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	g.Require([]string{"b", "c", "d"})
+	n := &Need{}
+	for i := range 100 {
+		set(p.from, 0, "{a}1", fmt.Sprint(i), 0)
+		p.logs.Add(n, 968)
+	}
+	if len(n.marks) > 3 {
+		t.Errorf("%d marks", len(n.marks))
+	}
+	g.Require([]string{"b"})
+	if got := p.logs.Wait(n, nil); got != Met {
+		t.Error(got)
+	}
+}
+
+func TestLagAndStats(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	if lag := p.logs.Lag(968); lag != 0 || p.logs.Lag(5) != 0 {
+		t.Errorf("lag %v before any write", lag)
+	}
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	for p.logs.Lag(968) < 2*time.Millisecond {
+		<-time.After(time.Millisecond)
+	}
+	var w Written
+	p.logs.Mark(&w, 968)
+	if w.Copies() != 0 {
+		t.Error("a copy has what it has not acknowledged")
+	}
+	list := p.logs.Stats()
+	if len(list) != 1 || list[0].Node != "b" || list[0].InSync != 1 || list[0].Copies != 1 || list[0].Unacked == 0 || list[0].Lag == 0 || list[0].Broken != 0 {
+		t.Errorf("stats %+v", list)
+	}
+	n := need(p)
+	close(hold)
+	p.logs.Wait(n, nil)
+	if w.Copies() != 1 || p.logs.Lag(968) != 0 || p.logs.Offset() != 1 || p.logs.InSync(968) != 1 {
+		t.Errorf("%d copies, lag %v, offset %d", w.Copies(), p.logs.Lag(968), p.logs.Offset())
+	}
+	g.Require([]string{"c"}) // has no copy
+	for p.logs.Lag(968) == 0 {
+		<-time.After(time.Millisecond)
+	}
+	if list = p.logs.Stats(); len(list) != 2 || list[1].Broken != 1 {
+		t.Errorf("stats %+v", list)
+	}
+}
