@@ -21,6 +21,7 @@ import (
 	"github.com/larder-cache/larder/internal/cluster/identity"
 	"github.com/larder-cache/larder/internal/cluster/membership"
 	"github.com/larder-cache/larder/internal/cluster/peer"
+	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/config"
 	"github.com/larder-cache/larder/internal/config/etcd"
 	"github.com/larder-cache/larder/internal/config/settings"
@@ -50,6 +51,7 @@ type clustered struct {
 	founded     bool // by this process
 	known       known
 
+	executor  *command.Executor
 	network   *peer.Network
 	member    *membership.Member
 	redirects *server.Server // for clients of the cluster protocol; nil: none

@@ -35,6 +35,7 @@ const renewEvery = time.Hour
 // known to the others from then on. Clients are not served yet.
 func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) (err error) {
 	l := newLines(x)
+	c.executor = x
 	c.network, err = peer.Open(peer.Config{
 		Self:     peer.Identity{Cluster: string(c.id.Cluster), Node: string(c.id.Node), Incarnation: c.incarnation, Build: build.Version},
 		Listener: c.split.Peers(), Handler: l,
@@ -61,6 +62,7 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 		},
 		Ready: func(m *membership.Member) {
 			l.member = m
+			x.Replicate(m.Logs())
 			close(l.ready)
 		},
 		Last: c.lastView(), Keep: c.keepView, Twin: c.hasTwin, Expelled: func(error) { c.quit() },
@@ -96,6 +98,7 @@ func (c *clustered) retire(ctx context.Context) error {
 		errs = append(errs, c.redirects.Shutdown(ctx))
 	}
 	if c.member != nil {
+		c.executor.LeaveCluster()
 		errs = append(errs, c.member.Stop(ctx))
 	}
 	return errors.Join(errs...)
