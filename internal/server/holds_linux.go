@@ -142,7 +142,7 @@ func (l *loop) reclaim(former []byte) {
 			return
 		}
 	}
-	if l.out == nil && cap(former) <= keptOut {
+	if former != nil && l.out == nil && cap(former) <= keptOut {
 		l.out = former[:0]
 	}
 }

@@ -442,9 +442,7 @@ func (l *loop) finish(c *loopConn) {
 		return
 	}
 	c.closed = true
-	if c.session.Out.Buf != nil && l.out == nil && cap(c.session.Out.Buf) <= keptOut {
-		l.out = c.session.Out.Buf[:0]
-	}
+	l.reclaim(c.session.Out.Buf)
 	l.conns[c.slot] = nil
 	l.gens[c.slot]++
 	l.free = append(l.free, c.slot)

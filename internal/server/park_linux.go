@@ -20,10 +20,7 @@ func (l *loop) leave(c *loopConn, work func()) {
 	l.counts.parks.Add(1)
 	c.flush()
 	if out := &c.session.Out; out.Size() == 0 {
-		former := out.Compact(nil)
-		if l.out == nil && cap(former) <= keptOut {
-			l.out = former[:0]
-		}
+		l.reclaim(out.Compact(nil))
 	} else {
 		l.keepOutput(c)
 	}
