@@ -106,10 +106,14 @@ func (m *Member) term(term Term) {
 			if m.ctx.Err() != nil {
 				return
 			}
-			m.log.Warn("the controller could not act", "reason", err)
 			if errors.Is(err, ErrConflict) {
-				m.pause(20 * time.Millisecond) // the term may be over, or the view newer
+				if m.deposed() {
+					m.log.Warn("this node is not the controller any more: it was deposed")
+					return
+				}
+				m.pause(20 * time.Millisecond) // the view is newer, or somebody has come back
 			} else {
+				m.log.Warn("the controller could not act", "reason", err)
 				m.pause(200 * time.Millisecond)
 			}
 		}
@@ -124,6 +128,14 @@ func (m *Member) term(term Term) {
 		case <-tick.C:
 		}
 	}
+}
+
+// deposed reports whether another node is the elected one, or nobody.
+func (m *Member) deposed() bool {
+	ctx, cancel := context.WithTimeout(m.ctx, saveTimeout)
+	defer cancel()
+	item, err := m.cfg.Configuration.Load(ctx, keyController)
+	return errors.Is(err, ErrAbsent) || err == nil && string(item.Data) != string(m.id)
 }
 
 // decide lets the controller decide once and writes what it wants.

@@ -55,7 +55,9 @@ func (m *Member) start(ctx context.Context) error {
 	}
 	m.reconcile()
 	m.goes(m.agent)
-	m.goes(m.watchdog)
+	if m.cfg.Moves.Replicas > 0 {
+		m.goes(m.watchdog)
+	}
 	if m.cfg.Keep != nil {
 		m.goes(m.keeper)
 	}

@@ -21,6 +21,9 @@ const (
 	silentAfter = 300 * time.Millisecond
 	// listenEvery is how often the watchdog looks.
 	listenEvery = 50 * time.Millisecond
+	// latePatience is how much longer than this goroutine was late a node may be
+	// silent.
+	latePatience = 4
 	// deposeTimeout bounds one attempt to depose a controller.
 	deposeTimeout = 500 * time.Millisecond
 	// watchers is how many nodes listen to all others when no node is a
@@ -30,17 +33,25 @@ const (
 
 // watchdog listens to the other nodes: to all of them where this node may follow
 // the controller, to the controller elsewhere. It deposes a controller that cannot
-// be heard; being wrong about that costs an election.
+// be heard; being wrong about that costs an election. Only with copies is a dead
+// node followed before its registration runs out, so only then it runs.
+//
+// A machine that is too busy to run this goroutine in time is too busy to hear:
+// by as much as it is late, it is patient.
 func (m *Member) watchdog() {
 	tick := time.NewTicker(listenEvery)
 	defer tick.Stop()
-	for {
+	var late time.Duration
+	for before := m.now(); ; {
 		select {
 		case <-m.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if m.listen() {
+		now := m.now()
+		late = max(now-before-listenEvery, late*15/16)
+		before = now
+		if m.listen(silentAfter + latePatience*late) {
 			m.depose()
 		}
 	}
@@ -48,7 +59,7 @@ func (m *Member) watchdog() {
 
 // listen notes who cannot be heard, and reports whether the controller is among
 // them.
-func (m *Member) listen() (deaf bool) {
+func (m *Member) listen(patience time.Duration) (deaf bool) {
 	m.mu.Lock()
 	v, leader := m.view, m.leader
 	m.mu.Unlock()
@@ -63,7 +74,7 @@ func (m *Member) listen() (deaf bool) {
 			continue
 		}
 		h := m.cfg.Peers.Hear(n)
-		silent := h.Gone || h.Silent >= silentAfter
+		silent := h.Gone || h.Silent >= patience
 		changed = m.hear(n.ID, silent) || changed
 		deaf = deaf || silent && n.ID == leader
 	}
