@@ -64,9 +64,8 @@ type Report struct {
 	// Copies are those of partitions that the node owns to the nodes of
 	// Row.Replicas. What goes on well with a node in Row.InSync may be left out.
 	Copies []CopyOf
-	// Empty are partitions that the view gives to the node, with copies in sync
-	// elsewhere, of which its process has nothing: it was started anew. It does
-	// not serve them.
+	// Empty are partitions that the view gives to the node and of which its
+	// process has nothing: it was started anew. It does not serve them.
 	Empty []Arrived
 }
 

@@ -66,7 +66,10 @@ func (d *draft) followDead() {
 			d.orphans = append(d.orphans, p)
 			continue
 		}
-		if d.in.alive(d.view.Owner(p)) && (d.in.Settings.Replicas == 0 || d.lives[r.Owner]) || d.touched[p] || len(r.InSync) > 0 {
+		if d.touched[p] || len(r.InSync) > 0 {
+			continue
+		}
+		if d.in.Settings.Replicas == 0 && d.in.alive(d.view.Owner(p)) || d.in.Settings.Replicas > 0 && !d.bereaved(p) {
 			continue
 		}
 		if d.in.Settings.Replicas > 0 {
@@ -104,8 +107,11 @@ func (d *draft) followDead() {
 			}
 			d.note(happening{kind: Lost, partition: p, from: d.view.Owner(p), to: to})
 		}
-		if d.view.Rows[p].Owner == heir {
-			d.view.Rows[p].Owner = cluster.NoNode // it begins anew, as another would
+		if r := &d.view.Rows[p]; r.Owner == heir {
+			if len(r.Replicas) == 0 {
+				continue // it has nothing to begin anew from
+			}
+			r.Owner = cluster.NoNode // it begins anew, as another would
 		}
 		d.set(p, heir, cluster.NoNode)
 	}
@@ -117,13 +123,17 @@ func (d *draft) heir(p int) int16 {
 	if d.want == nil {
 		return cluster.NoNode
 	}
-	if at := d.want[p]; at != cluster.NoNode && d.lives[at] {
+	not := int16(cluster.NoNode) // an owner that has nothing does not follow itself
+	if r := &d.view.Rows[p]; len(r.Replicas) == 0 {
+		not = r.Owner
+	}
+	if at := d.want[p]; at != cluster.NoNode && d.lives[at] && at != not {
 		return at
 	}
 	best, owned := int16(cluster.NoNode), d.view.Owned()
 	for at := range d.view.Nodes {
 		n := &d.view.Nodes[at]
-		if !d.active(n.ID) || !d.lives[at] || n.Weight == 0 {
+		if !d.active(n.ID) || !d.lives[at] || int16(at) == not || n.Weight == 0 {
 			continue
 		}
 		if best == cluster.NoNode || owned[at]*int(d.view.Nodes[best].Weight) < owned[best]*int(n.Weight) {
