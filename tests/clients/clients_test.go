@@ -4,20 +4,23 @@ package clients
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/larder-cache/larder/internal/nodes"
 )
 
-// address is where the node under test serves.
-var address string
+// binary is the larder under test, address where the node that stands alone
+// serves.
+var binary, address string
 
 // patience bounds everything that a test waits for.
 const patience = 2 * time.Minute
@@ -38,22 +41,21 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "larder")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/larder").CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build larder: %w: %s", err, out)
+	if binary, err = nodes.Build(context.Background(), dir); err != nil {
+		return 0, err
 	}
-	stop, err := serve(binary)
+	stop, err := serve()
 	if err != nil {
 		return 0, err
 	}
 	code = m.Run()
-	return code, stop()
+	return code, errors.Join(stop(), dissolve())
 }
 
 var serving = regexp.MustCompile(`resp\W+(127\.0\.0\.1:\d+)`)
 
 // serve starts the node, sets address, and returns what stops the node.
-func serve(binary string) (stop func() error, err error) {
+func serve() (stop func() error, err error) {
 	cmd := exec.Command(binary, "serve", "--resp-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -91,10 +93,16 @@ func serve(binary string) (stop func() error, err error) {
 	}
 }
 
-// command returns a program that runs for at most patience, with the host and
-// the port of the node in its environment. Without the program the test is
-// skipped, or fails where everything is said to be installed.
+// command is commandAt for the node that stands alone.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	return commandAt(t, address, name, args...)
+}
+
+// commandAt returns a program that runs for at most patience, with the host and
+// the port of a node in its environment. Without the program the test is
+// skipped, or fails where everything is said to be installed.
+func commandAt(t *testing.T, address, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		missing(t, "%v; scripts/install-test-deps.sh installs it", err)
@@ -102,7 +110,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
-	host, port := hostAndPort(t)
+	host, port := apart(t, address)
 	cmd.Env = append(os.Environ(), "LARDER_HOST="+host, "LARDER_PORT="+port)
 	return cmd
 }
@@ -117,6 +125,11 @@ func missing(t *testing.T, format string, args ...any) {
 }
 
 func hostAndPort(t *testing.T) (host, port string) {
+	t.Helper()
+	return apart(t, address)
+}
+
+func apart(t *testing.T, address string) (host, port string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
