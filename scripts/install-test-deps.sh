@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what tests and benchmarks need beside Go, and is silent when all is
-# there. Arguments: any of redis, memcached, postgres, node, etcd; none is all.
+# there. Arguments: any of redis, memcached, postgres, node, etcd,
+# network; none is all.
 #
 # Uses apt, through sudo when not root. Elsewhere it says what is missing and
 # goes on: tests without their counterpart say that they were skipped.
@@ -11,7 +12,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(redis memcached postgres node etcd)
+[ ${#wanted[@]} -gt 0 ] || wanted=(redis memcached postgres node etcd network)
 
 missing=()
 for what in "${wanted[@]}"; do
@@ -22,10 +23,11 @@ for what in "${wanted[@]}"; do
     memcached) has memcached || missing+=(memcached) ;;
     postgres) has_postgres || missing+=(postgresql) ;;
     etcd) has etcd || missing+=(etcd-server) ;;
+    network) has ip || missing+=(iproute2) ;;
     node)
       has node || missing+=(nodejs)
       has npm || missing+=(npm) ;;
-    *) echo "install-test-deps: $what is none of redis, memcached, postgres, node, etcd" >&2; exit 2 ;;
+    *) echo "install-test-deps: $what is none of redis, memcached, postgres, node, etcd, network" >&2; exit 2 ;;
   esac
 done
 
