@@ -17,7 +17,7 @@ import (
 //
 //	Here      it is executed
 //	There     it is forwarded to the owner, or, for a client that speaks the
-//	          protocol of Redis Cluster, answered with MOVED
+//	          protocol of Redis Cluster, answered with MOVED once the owner serves
 //	Arriving  it waits for the next table
 //	Nowhere   CLUSTERDOWN
 //
@@ -224,13 +224,15 @@ func (x *Executor) away(s *Session, cmd *Command, args [][]byte, w way) (out Out
 }
 
 // dead returns the error of a request that has no way to go, "" when it has one.
+// For a client that is redirected that is MOVED, but not in the last step of a
+// move: the new owner may not know of it yet, and would send the client back.
 func (s *Session) dead(w way) string {
 	switch {
 	case w.kind == wayCross:
 		return errCrossSlot
 	case w.kind == wayNowhere:
 		return errClusterDown
-	case w.kind == wayThere && s.Redirects:
+	case w.kind == wayThere && s.Redirects && !s.routes.View.Arriving(hashing.Partition(uint16(w.slot))):
 		return s.moved(w)
 	case w.kind == wayThere && s.origin.hops >= maxHops:
 		s.origin.misrouted = true

@@ -44,6 +44,16 @@ func TestRedirects(t *testing.T) {
 			request("GET", tag+"r"), request("MULTI"), request("SET", "x", "1"), request("SET", "y", "1"), request("EXEC"), request("SWAPDB", "0", "1"))
 		any.expect(bulk("1") + cross + cross + "+OK\r\n" + bulk("1") + "+OK\r\n+QUEUED\r\n" + cross +
 			"-EXECABORT Transaction discarded because of previous errors.\r\n-ERR SWAPDB is not allowed in cluster mode\r\n")
+		// In the last step of a move the former owner sends nobody away.
+		c.change(func(v *cluster.View) {
+			r := &v.Rows[hashing.Partition(slot)]
+			r.Target = r.Owner
+		})
+		for _, d := range c.list {
+			d.reroute(nil)
+		}
+		other.send(request("GET", tag+"r"), request("MULTI"), request("GET", tag+"r"), request("EXEC"))
+		other.expect(bulk("1") + "+OK\r\n+QUEUED\r\n*1\r\n" + bulk("1"))
 		c.change(func(v *cluster.View) { v.Rows[hashing.Partition(slot)].Owner = cluster.NoNode })
 		for _, d := range c.list {
 			d.reroute(nil)
