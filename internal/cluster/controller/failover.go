@@ -166,9 +166,12 @@ func (d *draft) unserved(p int, fenced bool) {
 		}
 	}
 	slices.Sort(waitFor)
-	if a, ok := d.in.Wishes.AcceptLoss[p]; ok && a.Epoch == r.Epoch || given && len(waitFor) > 0 {
+	// An owner that is not fenced may be serving as long as it is registered.
+	free := !fenced && !d.in.reachable(owner)
+	a, ok := d.in.Wishes.AcceptLoss[p]
+	if (ok && a.Epoch == r.Epoch || given && len(waitFor) > 0) && !(free && d.in.alive(owner)) {
 		d.orphans = append(d.orphans, p)
-		if !fenced && !d.in.reachable(owner) {
+		if free {
 			d.presumed = append(d.presumed, owner)
 		}
 		return

@@ -144,20 +144,26 @@ func (d *draft) beginMoves() {
 	d.remaining += len(moves)
 	from, to, all := d.underWay()
 	s := &d.in.Settings
-	for turn := range s.MovesPerSource {
+	for turn, more := 0, true; more && turn < s.MovesPerSource; turn++ {
+		more = false
 		for _, m := range moves {
 			if all >= s.Moves {
 				return
 			}
 			owner := d.view.Rows[m.partition].Owner
 			_, resting := d.retry[m.partition]
-			if resting || d.touched[m.partition] || from[owner] > turn || to[m.to] >= s.MovesPerTarget || !d.advance(m) {
+			if !resting && !d.touched[m.partition] && from[owner] > turn {
+				more = true // in a later turn
+				continue
+			}
+			if resting || d.touched[m.partition] || to[m.to] >= s.MovesPerTarget || !d.advance(m) {
 				continue
 			}
 			from[owner]++
 			to[m.to]++
 			all++
 			d.remaining--
+			more = true
 		}
 	}
 }

@@ -102,7 +102,7 @@ func (d *draft) followDead() {
 		if d.view.Rows[p].Owner == cluster.NoNode {
 			d.note(happening{kind: Assigned, partition: p, to: to})
 		} else {
-			if len(d.view.Rows[p].InSync) == 0 { // otherwise see unserved
+			if d.in.Settings.Replicas == 0 && len(d.view.Rows[p].InSync) == 0 { // otherwise see unserved
 				d.presumed = append(d.presumed, d.view.Owner(p))
 			}
 			d.note(happening{kind: Lost, partition: p, from: d.view.Owner(p), to: to})
