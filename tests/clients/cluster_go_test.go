@@ -115,7 +115,9 @@ func goRedisRound(ctx context.Context, c *redis.ClusterClient, key string, round
 		_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.Del(ctx, keys...).Err() })
 		return err
 	}, keys[0])
-	if err != nil && !errors.Is(err, redis.TxFailedErr) { // a move may break a WATCH, as a write would
+	// A move may break a transaction under WATCH, as a write would: the library does
+	// not repeat what an owner has refused with MOVED between MULTI and EXEC.
+	if err != nil && !errors.Is(err, redis.TxFailedErr) && !strings.HasPrefix(err.Error(), "EXECABORT ") {
 		return fmt.Errorf("WATCH: %w", err)
 	}
 	return nil

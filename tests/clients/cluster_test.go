@@ -67,7 +67,8 @@ func dissolve() error {
 }
 
 // cycle makes partitions move: a fourth node joins and gets its share, is
-// emptied, and leaves.
+// emptied, and leaves. Its process, which forwards what it is still asked, ends
+// with the test: no client can repeat a write that its connection was lost with.
 func cycle(t *testing.T, c *nodes.Cluster) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -76,7 +77,7 @@ func cycle(t *testing.T, c *nodes.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.Kill()
+	t.Cleanup(n.Kill)
 	if err := c.Await(ctx, nodes.Members(4), nodes.Balanced(4)); err != nil {
 		t.Fatalf("join: %v", err)
 	}
