@@ -31,7 +31,7 @@ type MemberConfig struct {
 	// TLS for both listeners and for connections to other members. Zero: plain.
 	TLS TLS
 	// Heartbeat between members (default 50 ms) and Election time-out (default
-	// 400 ms, at least 5 heartbeats): when a leader dies, writes wait about one to
+	// 300 ms, at least 5 heartbeats): when a leader dies, writes wait about one to
 	// two election time-outs. Heartbeats are most of what a cluster at rest costs:
 	// every one is four messages between three members.
 	Heartbeat, Election time.Duration
@@ -48,7 +48,7 @@ type MemberConfig struct {
 
 const (
 	defaultHeartbeat     = 50 * time.Millisecond
-	defaultElection      = 400 * time.Millisecond
+	defaultElection      = 300 * time.Millisecond
 	defaultQuotaBytes    = 512 << 20
 	defaultKeepRevisions = 1000
 
@@ -75,7 +75,7 @@ func (c MemberConfig) filled() (MemberConfig, error) {
 		c.Heartbeat = defaultHeartbeat
 	}
 	if c.Election == 0 {
-		c.Election = max(defaultElection, 8*c.Heartbeat)
+		c.Election = max(defaultElection, 6*c.Heartbeat)
 	}
 	if c.QuotaBytes == 0 {
 		c.QuotaBytes = defaultQuotaBytes
