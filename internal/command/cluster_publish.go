@@ -148,7 +148,7 @@ func (c *Context) publishWaiting(kind subscriptionKind, to []*neighbour) {
 		}
 		errands = append(errands, e)
 	}
-	s.flights.flush()
+	s.flights.flush(false)
 	for _, e := range errands {
 		if s.waitFor(x, e.done, 0, false) == waitGone && !e.abandon() {
 			c.Close()

@@ -231,7 +231,7 @@ func (r *sweepRound) run() bool {
 			part.errand = e
 		}
 	}
-	s.flights.flush()
+	s.flights.flush(false)
 	routes := s.routes
 	if part := r.parts[routes.Self]; part != nil {
 		var out swept

@@ -173,7 +173,7 @@ func (x *Executor) End(s *Session) {
 	}
 	s.ctx.Args = nil
 	if len(s.flights.dirty) > 0 {
-		s.flights.flush()
+		s.flights.flush(!s.MayBlock)
 	}
 }
 

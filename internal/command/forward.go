@@ -145,10 +145,20 @@ func (f *flights) touch(lane Lane) {
 	f.dirty = append(f.dirty, lane)
 }
 
-// flush sends what was queued.
-func (f *flights) flush() {
+// Gatherer is an optional ability of a session's sink ([Session.AnswerTo]): it
+// flushes lanes later, once for the requests of several clients. It is called by
+// the session's goroutine.
+type Gatherer interface{ Gather(Lane) }
+
+// flush sends what was queued, or, when that is allowed, leaves it to the sink.
+func (f *flights) flush(later bool) {
+	g, gathers := f.sink.(Gatherer)
 	for i, l := range f.dirty {
-		l.Flush()
+		if later && gathers {
+			g.Gather(l)
+		} else {
+			l.Flush()
+		}
 		f.dirty[i] = nil
 	}
 	f.dirty = f.dirty[:0]

@@ -67,7 +67,7 @@ func (x *Executor) ask(s *Session, kind uint8, r *remoteRequest, w way, readOnly
 	if err != nil {
 		return answerOf(err, readOnly)
 	}
-	s.flights.flush()
+	s.flights.flush(false)
 	if s.waitFor(x, e.done, 0, false) == waitGone && !e.abandon() {
 		return answer{refusal: errUnknown}
 	}

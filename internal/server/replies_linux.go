@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/larder-cache/larder/internal/cluster/peer"
@@ -66,6 +67,13 @@ func (r *replies) Flush() {
 	r.mu.Unlock()
 	if tell {
 		r.l.send(note{kind: noteReplies})
+	}
+}
+
+// Gather implements [command.Gatherer].
+func (r *replies) Gather(lane command.Lane) {
+	if !slices.Contains(r.l.lanes, lane) {
+		r.l.lanes = append(r.l.lanes, lane)
 	}
 }
 
