@@ -26,11 +26,13 @@ func main() {
 	zones := flag.Int("zones", 0, "zones of the clusters; 0: one to four, by the seed")
 	quiet := flag.Bool("quiet", false, "nothing goes wrong; one node joins, one is drained")
 	duration := flag.Duration("duration", 0, "virtual time in which things go wrong (default 15s)")
+	replicas := flag.Int("replicas", 0, "copies of each partition beside its owner's; then no acknowledged write may be lost")
+	kills := flag.Int("kills", 0, "with -replicas: nothing goes wrong but that so many processes are killed, one after the other")
 	trace := flag.Bool("trace", false, "print the trace of every run")
 	flag.Parse()
 
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "nodes\tseeds\tfaults\tat rest after p50\tmax\tmoves\tof least\tviews\tview bytes\tbytes/view/node\trequests\trefused\tlost\tlongest\ttook\t")
+	fmt.Fprintln(table, "nodes\tseeds\tfaults\tat rest after p50\tmax\tmoves\tof least\tviews\tview bytes\tbytes/view/node\trequests\trefused\tlost\tlongest\ttook\tserved again p50\tmax\t")
 	for _, word := range strings.Split(*nodes, ",") {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 {
@@ -40,7 +42,7 @@ func main() {
 		began := time.Now()
 		results := runAll(*seeds, func(i int) simulate.Config {
 			seed := *first + uint64(i)
-			cfg := simulate.Config{Seed: seed, Nodes: n, Zones: *zones, Quiet: *quiet, Duration: *duration}
+			cfg := simulate.Config{Seed: seed, Nodes: n, Zones: *zones, Quiet: *quiet, Duration: *duration, Replicas: *replicas, Kills: *kills}
 			if cfg.Zones == 0 {
 				cfg.Zones = 1 + int(seed%4)
 			}
@@ -51,7 +53,7 @@ func main() {
 				fmt.Printf("%s%s\n", r.Trace, r)
 			}
 			if r.Err != nil {
-				fmt.Printf("again: make simulate ARGS='-seeds 1 -seed %d -nodes %d -zones %d -quiet=%v'\n", r.Config.Seed, n, r.Config.Zones, *quiet)
+				fmt.Printf("again: make simulate ARGS='-seeds 1 -seed %d -nodes %d -zones %d -quiet=%v -replicas %d -kills %d'\n", r.Config.Seed, n, r.Config.Zones, *quiet, *replicas, *kills)
 				os.Exit(1)
 			}
 		}
@@ -106,13 +108,22 @@ func printRow(table *tabwriter.Writer, nodes int, results []simulate.Result, too
 		lost += r.Requests.Sent - r.Requests.Executed - r.Requests.Refused
 		rest = append(rest, r.Converged)
 	}
+	var served []time.Duration
+	for _, r := range results {
+		served = append(served, r.Served...)
+	}
+	slices.Sort(served)
+	again, longest := "-", "-"
+	if n := len(served); n > 0 {
+		again, longest = served[n/2].Round(time.Millisecond).String(), served[n-1].Round(time.Millisecond).String()
+	}
 	slices.Sort(rest)
 	ratio := "-"
 	if sum.Least > 0 {
 		ratio = fmt.Sprintf("%.3f", float64(sum.Moves)/float64(sum.Least))
 	}
-	fmt.Fprintf(table, "%d\t%d\t%d\t%v\t%v\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t\n", nodes, len(results), sum.Faults,
+	fmt.Fprintf(table, "%d\t%d\t%d\t%v\t%v\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%s\t%s\t\n", nodes, len(results), sum.Faults,
 		rest[len(rest)/2].Round(10*time.Millisecond), rest[len(rest)-1].Round(10*time.Millisecond), sum.Moves, ratio, sum.Views,
 		sum.ViewBytes, sum.BytesPerChange, sum.Requests.Sent, sum.Requests.Refused, lost,
-		sum.Requests.Longest.Round(10*time.Microsecond), took.Round(100*time.Millisecond))
+		sum.Requests.Longest.Round(10*time.Microsecond), took.Round(100*time.Millisecond), again, longest)
 }

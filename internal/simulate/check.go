@@ -36,13 +36,18 @@ func (c *check) saved(prev, next *cluster.View, events []controller.Event) {
 		}
 	}
 	for _, e := range events {
+		if e.Kind == controller.Lost && c.w.cfg.Settings.Replicas > 0 {
+			for _, p := range e.Partitions {
+				c.w.replicas.lost(prev, p)
+			}
+		}
 		switch e.Kind {
 		case controller.Lost, controller.Inherited, controller.Bereft, controller.Returned:
 			for _, p := range e.Partitions {
 				c.loose[p], c.since[p] = true, next.Rows[p].Epoch
 			}
 		}
-		c.w.tracef("view %d: %s", next.Version, e.Words(c.w.name))
+		c.w.tracef("view %d: %s", next.Version, shortly(e, c.w.name))
 		if c.w.said != nil {
 			c.w.said(e)
 		}
@@ -99,6 +104,9 @@ func (c *check) crashed(n *node) {
 
 // serving says which partition is not served by its owner alone, or nothing.
 func (c *check) serving() string {
+	if c.w.cfg.Settings.Replicas > 0 {
+		return c.w.replicas.serving()
+	}
 	v := c.w.store.view
 	for p := range v.Rows {
 		for _, n := range c.w.nodes {

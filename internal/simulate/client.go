@@ -14,6 +14,9 @@ type request struct {
 	hops      int
 	version   uint64 // of the view by which it was sent on
 	waiting   int    // place+1 of the node on which it has begun to wait last
+	read      bool
+	// What was told before it was sent: how many writes, since how many losses.
+	least, lost int
 }
 
 const (
@@ -36,7 +39,12 @@ type Requests struct {
 // submit sends a request to a node, as a client does.
 func (w *World) submit(n *node, partition int) {
 	w.requests.Sent++
-	n.handle(&request{partition: partition, began: w.now})
+	r := &request{partition: partition, began: w.now}
+	if n.copies != nil {
+		r.read = w.rng.IntN(2) == 0
+		w.replicas.sent(r)
+	}
+	n.handle(r)
 }
 
 // handle executes a request, sends it on, or lets it wait.
@@ -51,6 +59,8 @@ func (n *node) handle(r *request) {
 		n.wait(r)
 	case n.view.Nodes[row.Owner].ID != n.id:
 		n.forward(r, n.placeOf(row.Owner))
+	case n.copies != nil && n.copies.parts[r.partition].serving > 0:
+		n.copies.execute(r)
 	case n.parts[r.partition].serving == 0:
 		n.wait(r)
 	default:

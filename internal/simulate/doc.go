@@ -9,6 +9,8 @@
 //	node       a process: follows the view, serves, sends and receives partitions
 //	lead       the controller on the node that is elected
 //	client     requests through any node, with whatever view it has
+//	copies     the same with replicas: acknowledgements, promises, leases
+//	promises   what must hold of them, and the controller's part
 //	check      what must hold at all times
 //	faults     what goes wrong, drawn from the seed
 //	story      the same by hand: commands in, a transcript out

@@ -27,7 +27,21 @@ func (w *World) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.nodes[w.rng.IntN(len(w.nodes))]
 	lasting := 100*time.Millisecond + w.upTo(4*time.Second)
-	switch w.rng.IntN(12) {
+	kinds := 12
+	if w.cfg.Replicas > 0 {
+		kinds = 15
+	}
+	switch w.rng.IntN(kinds) {
+	case 12, 13:
+		w.tracef("fault: %s stands still for %v", n.name, lasting/2)
+		n.pausedUntil = w.now + lasting/2
+	case 14:
+		if at := w.store.leader; at != storePlace {
+			w.tracef("fault: the store elects for a while")
+			w.crash(w.nodes[at], lasting)
+			w.store.setAway(true)
+			w.after(200*time.Millisecond+w.upTo(300*time.Millisecond), func() { w.store.setAway(false) })
+		}
 	case 0, 1, 2:
 		w.crash(n, lasting)
 	case 3:
@@ -105,6 +119,7 @@ func (w *World) cutFor(d time.Duration, from, to int) {
 func (w *World) heal() {
 	w.tracef("all faults end")
 	w.net.heal()
+	w.healed = true
 	w.store.setAway(false)
 	for _, n := range w.nodes {
 		if !n.up && w.store.state(n) != cluster.Left {

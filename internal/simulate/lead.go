@@ -10,14 +10,16 @@ import (
 // lead runs the controller on the node that is elected. A node that does not
 // know yet that another one was elected goes on deciding; the store refuses it.
 type lead struct {
-	n       *node
-	term    uint64 // 0: never elected
-	decider controller.Controller
-	snap    snapshot
-	alive   map[cluster.NodeID]controller.Liveness
-	reports map[cluster.NodeID]controller.Report
-	writing time.Duration // until when an answer of the store is waited for
-	planned bool          // a decision will come soon
+	n        *node
+	term     uint64 // 0: never elected
+	decider  controller.Controller
+	snap     snapshot
+	alive    map[cluster.NodeID]controller.Liveness
+	reports  map[cluster.NodeID]controller.Report
+	writing  time.Duration // until when an answer of the store is waited for
+	planned  bool          // a decision will come soon
+	asking   time.Duration // until when promises are waited for
+	promises map[int][]controller.Promise
 }
 
 // elect begins a term.
@@ -28,8 +30,9 @@ func (l *lead) elect(term uint64) {
 	if l.reports == nil {
 		l.reports = make(map[cluster.NodeID]controller.Report)
 	}
-	l.writing = 0
+	l.writing, l.asking = 0, 0
 	l.snap = snapshot{}
+	clear(l.promises)
 }
 
 // see takes news of who is there.
@@ -71,7 +74,11 @@ func (l *lead) soon() {
 	}
 	l.planned = true
 	incarnation := l.n.incarnation
-	l.n.w.after(gather, func() {
+	wait := gather
+	if l.n.copies != nil {
+		wait = gather / 10 // a failover does not wait
+	}
+	l.n.w.after(wait, func() {
 		if l.n.up && l.n.incarnation == incarnation {
 			l.planned = false
 			l.decide()
@@ -80,9 +87,13 @@ func (l *lead) soon() {
 }
 
 func (l *lead) input() controller.Input {
-	return controller.Input{
+	in := controller.Input{
 		Now: l.n.w.now, View: l.n.view, Nodes: l.snap.known, Alive: l.alive, Reports: l.reports, Settings: l.n.w.cfg.Settings,
 	}
+	if l.n.copies != nil {
+		l.withReplicas(&in)
+	}
+	return in
 }
 
 // decide lets the controller decide and writes what it wants.
@@ -94,8 +105,12 @@ func (l *lead) decide() {
 	if n.view == nil && l.living() < n.w.cfg.Nodes && n.w.now < time.Second {
 		return // they were started together
 	}
+	if n.copies != nil && n.copies.alone() {
+		return
+	}
 	out := l.decider.Decide(l.input())
 	n.w.drained(out.Drained)
+	l.prepare(out)
 	if out.View == nil {
 		return
 	}

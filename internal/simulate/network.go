@@ -29,8 +29,12 @@ func (n *network) send(from, to, bytes int, deliver func()) {
 		d += time.Duration(n.w.rng.Int64N(int64(n.delay)))
 	}
 	n.w.after(d, func() {
-		if !n.cuts[[2]int{from, to}] {
+		switch {
+		case n.cuts[[2]int{from, to}]:
+		case to == storePlace:
 			deliver()
+		default:
+			n.w.nodes[to].awake(deliver)
 		}
 	})
 }

@@ -27,6 +27,11 @@ type node struct {
 	active []int // partitions with something under way, ascending
 	waits  []*request
 	lead   lead
+	// copies is what the process has when the cluster keeps copies, nil else; it
+	// takes the place of parts.
+	copies      *copies
+	pausedUntil time.Duration
+	deposing    time.Duration
 }
 
 // part is what a process has of one partition.
@@ -70,26 +75,47 @@ func (n *node) start() {
 	n.deposed = false
 	n.view, n.leader, n.active, n.waits = nil, storePlace, nil, nil
 	n.parts = [cluster.Partitions]part{}
-	n.lead = lead{n: n}
+	n.lead = lead{n: n, promises: map[int][]controller.Promise{}}
+	n.copies, n.pausedUntil = nil, 0
+	if n.w.cfg.Settings.Replicas > 0 {
+		n.copies = newCopies(n)
+	}
 	incarnation := n.incarnation
 	every := func(d time.Duration, do func()) {
 		var tick func()
 		tick = func() {
 			if n.up && n.incarnation == incarnation {
-				do()
-				n.w.after(d, tick)
+				n.awake(func() {
+					if n.up && n.incarnation == incarnation {
+						do()
+					}
+				})
+				n.w.after(max(d, n.pausedUntil-n.w.now), tick)
 			}
 		}
 		n.w.after(time.Duration(n.w.rng.Int64N(int64(d))), tick)
 	}
 	every(heartbeat, func() { n.w.store.keepAlive(n) })
+	if n.copies != nil {
+		every(pingEvery, n.copies.ping)
+	}
 	every(resend, n.sendAll)
 	every(resend, n.report)
 	every(resend, n.lead.decide)
 }
 
+// awake does something at once, or when the node goes on after a pause.
+func (n *node) awake(do func()) {
+	if d := n.pausedUntil - n.w.now; d > 0 {
+		n.w.after(d, func() { n.awake(do) })
+		return
+	}
+	do()
+}
+
 // crash ends the process and all it had.
 func (n *node) crash() {
+	n.w.replicas.killed(n)
 	n.w.check.crashed(n)
 	n.up, n.waits = false, nil
 }
@@ -105,6 +131,7 @@ func (n *node) learn(leader int, view *cluster.View) {
 // follow puts a view into force.
 func (n *node) follow(view *cluster.View) {
 	n.w.check.followed(n, view)
+	former := n.view
 	n.view = view
 	self := int16(view.Index(n.id))
 	if self == cluster.NoNode && n.w.store.state(n) == cluster.Left {
@@ -113,6 +140,10 @@ func (n *node) follow(view *cluster.View) {
 	}
 	n.active = n.active[:0]
 	for p := range view.Rows {
+		if n.copies != nil {
+			n.copies.follow(p, former)
+			continue
+		}
 		n.followRow(p, &view.Rows[p], self)
 	}
 	if n.deposed && n.w.store.lease[n.place].alive && view.Version >= n.reinstate {
@@ -171,6 +202,14 @@ func (n *node) begin(p int, r *cluster.Row, stage controller.Stage) {
 // it is over; so what was lost, or had come to a process that is dead, comes
 // again.
 func (n *node) sendAll() {
+	if n.copies != nil {
+		for _, p := range n.copies.busy {
+			if h := &n.copies.parts[p]; h.serving > 0 {
+				n.copies.connect(p)
+			}
+		}
+		return
+	}
 	for _, p := range n.active {
 		if out := n.parts[p].out; out != nil && (out.stage == controller.HandingOver || out.sentAll <= n.w.now) {
 			n.push(p, out)
@@ -239,6 +278,9 @@ func (n *node) report() {
 		return
 	}
 	r := controller.Report{View: n.view.Version, Incarnation: n.incarnation}
+	if n.copies != nil {
+		n.copies.tell(&r)
+	}
 	for _, p := range n.active {
 		have, row := &n.parts[p], &n.view.Rows[p]
 		if out := have.out; out != nil {

@@ -25,8 +25,11 @@ type Result struct {
 	BytesPerChange int
 	Requests       Requests
 	// Err is what must hold and did not, Trace what happened before.
-	Err   error
-	Trace string
+	Err error
+	// Served are the times from the kill of an owner to the first reply of each
+	// of its partitions to a request that was sent after it.
+	Served []time.Duration
+	Trace  string
 }
 
 // limit is how long a cluster may take to come to rest, in virtual time.
@@ -44,6 +47,8 @@ func Run(cfg Config) Result {
 	if w.cfg.Quiet {
 		result.Least = w.quiet()
 		result.Converged = w.now
+	} else if w.cfg.Kills > 0 {
+		w.kill()
 	} else {
 		w.load(w.now + w.cfg.Duration)
 		w.trouble(w.now + w.cfg.Duration)
@@ -58,6 +63,7 @@ func Run(cfg Config) Result {
 	if w.views > 0 {
 		result.BytesPerChange = int(w.net.bytes) / w.views / len(w.nodes)
 	}
+	result.Served = w.replicas.Served
 	result.Requests, result.Err, result.Trace = w.requests, w.err, w.Trace()
 	return result
 }
@@ -96,6 +102,26 @@ func (w *World) quiet() (least int) {
 	return least
 }
 
+// kill kills one process after the other.
+func (w *World) kill() {
+	w.load(time.Duration(1<<62 - 1))
+	for i := range w.cfg.Kills {
+		w.run(time.Second)
+		n := w.nodes[w.rng.IntN(len(w.nodes))]
+		if i%2 == 1 && w.store.leader != storePlace {
+			n = w.nodes[w.store.leader]
+		}
+		if i%4 == 3 {
+			w.store.setAway(true)
+			w.after(300*time.Millisecond, func() { w.store.setAway(false) })
+		}
+		w.faults++
+		w.crash(n, 4*time.Second)
+		w.run(5 * time.Second)
+		w.reach("a kill")
+	}
+}
+
 // probe sends one request for every partition through a node drawn by lot, now
 // that all is well: each must be executed, by its owner, at once.
 func (w *World) probe() {
@@ -112,7 +138,7 @@ func (w *World) probe() {
 		w.submit(n, p)
 	}
 	w.run(2 * patience)
-	if w.cfg.Quiet {
+	if w.cfg.Quiet || w.cfg.Kills > 0 {
 		return // the load goes on beside it
 	}
 	done := w.requests.Executed - before.Executed

@@ -3,7 +3,9 @@ package simulate
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 )
 
 // try runs a simulation and tells how to repeat it when it fails.
@@ -45,12 +47,44 @@ func TestQuietClustersFailNoRequest(t *testing.T) {
 	}
 }
 
-func TestSameSeedSameRun(t *testing.T) {
-	a, b := Run(Config{Seed: 7, Nodes: 4}), Run(Config{Seed: 7, Nodes: 4})
-	if !reflect.DeepEqual(a, b) {
-		t.Errorf("%s\n%s", a, b)
+func TestNoAcknowledgedWriteIsLost(t *testing.T) {
+	for _, c := range []struct{ nodes, replicas, seeds int }{{3, 1, 8}, {3, 2, 6}, {5, 2, 3}, {8, 1, 1}} {
+		t.Run(fmt.Sprint(c.nodes, " nodes, ", c.replicas, " replicas"), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(c.seeds) {
+				if try(t, Config{Seed: seed, Nodes: c.nodes, Replicas: c.replicas, Zones: 1 + int(seed%4)}); t.Failed() {
+					return
+				}
+			}
+		})
 	}
-	if c := Run(Config{Seed: 8, Nodes: 4}); reflect.DeepEqual(a.Requests, c.Requests) {
-		t.Error("another seed, the same run")
+}
+
+// TestServedAgainSoon kills owners, controllers among them, and once each while
+// the store elects.
+func TestServedAgainSoon(t *testing.T) {
+	for _, nodes := range []int{3, 5} {
+		r := try(t, Config{Seed: uint64(nodes), Nodes: nodes, Replicas: 1, Kills: 8, RequestsPerSecond: 1000})
+		slices.Sort(r.Served)
+		if len(r.Served) == 0 {
+			t.Fatal("no owner was killed")
+		}
+		worst := r.Served[len(r.Served)-1]
+		t.Logf("%d nodes, %d kills: %d partitions served again, p50 %v, worst %v", nodes, r.Faults, len(r.Served), r.Served[len(r.Served)/2], worst)
+		if worst > time.Second {
+			t.Errorf("%d nodes: served again only after %v", nodes, worst)
+		}
+	}
+}
+
+func TestSameSeedSameRun(t *testing.T) {
+	for _, replicas := range []int{0, 1} {
+		a, b := Run(Config{Seed: 7, Nodes: 4, Replicas: replicas}), Run(Config{Seed: 7, Nodes: 4, Replicas: replicas})
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%s\n%s", a, b)
+		}
+		if c := Run(Config{Seed: 8, Nodes: 4, Replicas: replicas}); reflect.DeepEqual(a.Requests, c.Requests) {
+			t.Error("another seed, the same run")
+		}
 	}
 }

@@ -141,6 +141,22 @@ func (s *store) keepAlive(n *node) {
 	})
 }
 
+// depose takes the election from a node which another one does not hear any
+// more, who stands then.
+func (s *store) depose(n *node, leader int) {
+	if n.deposing > s.w.now {
+		return
+	}
+	n.deposing = s.w.now + heartbeat/2
+	s.call(n, 16, func() (func(), int) {
+		if s.leader == leader {
+			s.w.tracef("store: %s takes the election from %s", n.name, s.w.nodes[leader].name)
+			s.leader = storePlace
+		}
+		return func() { s.keepAlive(n) }, 16
+	})
+}
+
 func (s *store) state(n *node) cluster.State {
 	for i := range s.known {
 		if s.known[i].ID == n.id {

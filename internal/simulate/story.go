@@ -185,12 +185,17 @@ func (t *teller) tell() {
 	t.events = nil
 	for _, k := range order {
 		e := all[k]
-		text := e.Words(t.w.name)
-		if n := len(e.Partitions); n > 2 {
-			text = strings.Replace(text, "partitions "+controller.Ranges(e.Partitions)+fmt.Sprintf(" (%d)", n), fmt.Sprint(n, " partitions"), 1)
-		}
-		t.out.WriteString(text + "\n")
+		t.out.WriteString(shortly(e, t.w.name) + "\n")
 	}
+}
+
+// shortly returns an event in words, with partitions counted when they are many.
+func shortly(e controller.Event, name func(cluster.NodeID) string) string {
+	text := e.Words(name)
+	if n := len(e.Partitions); n > 2 {
+		text = strings.Replace(text, "partitions "+controller.Ranges(e.Partitions)+fmt.Sprintf(" (%d)", n), fmt.Sprint(n, " partitions"), 1)
+	}
+	return text
 }
 
 // show writes who has what.

@@ -24,23 +24,33 @@ type Config struct {
 	Duration time.Duration
 	// RequestsPerSecond is the load. Zero: 200.
 	RequestsPerSecond int
+	// Kills: nothing else goes wrong than that so many times, and with time to
+	// mend in between, a process is killed; every other time it is that of the
+	// controller, every fourth time the store elects meanwhile, too.
+	Kills int
 	// Settings of the controller. The zero value: [controller.DefaultSettings]
 	// with a delay of 3 s for dead nodes and, by the seed, more moves at once.
 	Settings controller.Settings
+	// Replicas is how many copies partitions have beside their owner's.
+	Replicas int
 }
 
 // World is one cluster in its virtual time.
 type World struct {
 	clock
-	cfg   Config
-	rng   *rand.Rand
-	net   network
-	store store
-	nodes []*node // by place
-	byID  map[cluster.NodeID]*node
-	check check
-	err   error
-	trace []string
+	cfg      Config
+	rng      *rand.Rand
+	net      network
+	store    store
+	nodes    []*node // by place
+	byID     map[cluster.NodeID]*node
+	check    check
+	replicas replicas
+	writes   uint32 // so far, which numbers them
+	streams  uint64
+	healed   bool
+	err      error
+	trace    []string
 	// said gets the events of views as they are written; nil: nobody listens.
 	said func(controller.Event)
 
@@ -69,9 +79,14 @@ func newWorld(cfg Config) *World {
 				4*cfg.Settings.Moves, 4*cfg.Settings.MovesPerSource, 4*cfg.Settings.MovesPerTarget
 		}
 	}
+	if cfg.Replicas > 0 {
+		cfg.Settings.Replicas = cfg.Replicas
+		cfg.Settings.Moves, cfg.Settings.MovesPerSource, cfg.Settings.MovesPerTarget = 4096, 512, 512
+	}
 	w := &World{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x6c6172646572)), byID: make(map[cluster.NodeID]*node)}
 	w.net = network{w: w, cuts: make(map[[2]int]bool)}
-	w.store.w, w.check.w = w, w
+	w.store.w, w.check.w, w.replicas.w = w, w, w
+	w.replicas.accept = map[int]controller.Acceptance{}
 	w.store.begin()
 	return w
 }
@@ -99,6 +114,12 @@ func (w *World) drained(list []cluster.NodeID) {
 			w.store.change(id, func(n *cluster.Node) { n.State = cluster.Left })
 		}
 	}
+}
+
+// number returns one that is higher than all before, for a stream.
+func (w *World) number() uint64 {
+	w.streams++
+	return w.streams
 }
 
 func (w *World) transferTime() time.Duration {
@@ -129,7 +150,11 @@ func (w *World) load(until time.Duration) {
 	var tick func()
 	tick = func() {
 		if n := w.nodes[w.rng.IntN(len(w.nodes))]; n.up && n.view != nil && n.view.Index(n.id) != cluster.NoNode {
-			w.submit(n, w.rng.IntN(cluster.Partitions))
+			p := w.rng.IntN(cluster.Partitions)
+			if w.cfg.Replicas > 0 {
+				p = p % hot * (cluster.Partitions / hot)
+			}
+			w.submit(n, p)
 		}
 		if w.now < until {
 			w.after(gap, tick)
@@ -191,6 +216,9 @@ func (w *World) settled() string {
 		}
 	}
 	plan := controller.Plan(controller.Input{Now: w.now, View: v, Nodes: w.store.known, Alive: alive, Settings: w.cfg.Settings})
+	if plan.Copies > 0 {
+		return fmt.Sprintf("%d copies are missing", plan.Copies)
+	}
 	if len(plan.Moves) > 0 {
 		return fmt.Sprintf("%d partitions are not where they should be", len(plan.Moves))
 	}
