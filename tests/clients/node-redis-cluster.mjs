@@ -22,6 +22,18 @@ async function round(cluster, key, text) {
   assert.equal(await cluster.del(keys), 5);
 }
 
+// persistent repeats a round once when the library itself has given requests up:
+// when a node owns nothing any more, and is no longer in CLUSTER SLOTS, it closes
+// its connection there, whatever is still to be answered, also with Redis.
+async function persistent(cluster, key, text) {
+  try {
+    await round(cluster, key, text);
+  } catch (err) {
+    if (err.message !== 'Disconnects client') throw err;
+    await round(cluster, key, text);
+  }
+}
+
 for (const RESP of [2, 3]) {
   const cluster = createCluster({ rootNodes, RESP });
   cluster.on('error', () => {}); // what a request meets, it throws
@@ -39,7 +51,7 @@ for (const RESP of [2, 3]) {
     await messages();
     assert.equal(cluster.masters.length, 3);
     if (RESP === 3) {
-      const workers = [0, 1, 2, 3].map((w) => new Worker((n) => round(cluster, `nr:${w}:${n % 50}`, String(n))));
+      const workers = [0, 1, 2, 3].map((w) => new Worker((n) => persistent(cluster, `nr:${w}:${n % 50}`, String(n))));
       console.log('ready');
       await untilInputEnds(workers);
       await messages();
