@@ -68,6 +68,10 @@ func TestConditions(t *testing.T) {
 		s.Owner[p] = []string{"a", "b", "c"}[p%3]
 	}
 	a, d := &Node{Name: "a", id: "a"}, &Node{Name: "d", id: "d"}
+	copied := *s
+	for p := range copied.InSync {
+		copied.InSync[p] = 1 + p%2
+	}
 	moving := *s
 	moving.Moving = 1
 	for _, row := range []struct {
@@ -89,6 +93,9 @@ func TestConditions(t *testing.T) {
 		{"done", Done([]Move{{0, "a"}, {1, "b"}}), s, true},
 		{"not done", Done([]Move{{0, "a"}, {1, "c"}}), s, false},
 		{"not holding", Holding(a, []int{0, 1}), s, false},
+		{"a copy of each", Copied(1), &copied, true},
+		{"two copies of each", Copied(2), &copied, false},
+		{"no copies", Copied(1), s, false},
 	} {
 		if err := row.holds(row.s); (err == nil) != row.want {
 			t.Errorf("%s: %v", row.name, err)
@@ -99,7 +106,7 @@ func TestConditions(t *testing.T) {
 func TestOwners(t *testing.T) {
 	r, err := over("*2\r\n" +
 		"*3\r\n:0\r\n:31\r\n*3\r\n$1\r\nh\r\n:1\r\n$1\r\na\r\n" +
-		"*3\r\n:16368\r\n:16383\r\n*3\r\n$1\r\nh\r\n:2\r\n$1\r\nb\r\n").Receive()
+		"*4\r\n:16368\r\n:16383\r\n*3\r\n$1\r\nh\r\n:2\r\n$1\r\nb\r\n*3\r\n$1\r\nh\r\n:1\r\n$1\r\na\r\n").Receive()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +114,7 @@ func TestOwners(t *testing.T) {
 	if err := s.addOwners(r); err != nil {
 		t.Fatal(err)
 	}
-	if s.Owned("a") != 2 || s.Owned("b") != 1 || s.Owner[1023] != "b" || s.Owner[2] != "" {
+	if s.Owned("a") != 2 || s.Owned("b") != 1 || s.Owner[1023] != "b" || s.Owner[2] != "" || s.InSync[0] != 0 || s.InSync[1023] != 1 {
 		t.Errorf("owners %q", s.Owner)
 	}
 	for _, bad := range []string{"*1\r\n*1\r\n:0\r\n", "*1\r\n*3\r\n:0\r\n:16384\r\n*3\r\n$1\r\nh\r\n:1\r\n$1\r\na\r\n"} {

@@ -88,6 +88,27 @@ func (c *Cluster) Go(ctx context.Context) error {
 	return err
 }
 
+// Controller returns the node that assigns partitions, as the first member that
+// serves sees it; nil when it sees none.
+func (c *Cluster) Controller(ctx context.Context) (*Node, error) {
+	r, err := c.Operate(ctx, "STATUS", "JSON")
+	if err != nil {
+		return nil, err
+	}
+	var status struct {
+		Controller string `json:"controller"`
+	}
+	if err := json.Unmarshal([]byte(r.Text), &status); err != nil {
+		return nil, fmt.Errorf("LARDER CLUSTER STATUS JSON: %w", err)
+	}
+	for _, n := range c.Nodes() {
+		if n.ID() == status.Controller {
+			return n, nil
+		}
+	}
+	return nil, nil
+}
+
 // Move is a partition that is to be at a node.
 type Move struct {
 	Partition int    `json:"partition"`

@@ -22,6 +22,8 @@ type Status struct {
 	Serving int    // partitions whose owner is alive, as it sees it
 	// Owner has the id of every partition's owner, empty where there is none.
 	Owner [Partitions]string
+	// InSync is how many nodes beside the owner have all of a partition.
+	InSync [Partitions]int
 }
 
 // Owned returns how many partitions a node owns.
@@ -101,7 +103,8 @@ func fields(text string) map[string]int64 {
 	return m
 }
 
-// addOwners reads a reply to CLUSTER SLOTS: first slot, last slot, owner.
+// addOwners reads a reply to CLUSTER SLOTS: first slot, last slot, owner, nodes
+// with copies that are in sync.
 func (s *Status) addOwners(r Reply) error {
 	for _, span := range r.List {
 		if len(span.List) < 3 || len(span.List[2].List) < 3 {
@@ -112,7 +115,7 @@ func (s *Status) addOwners(r Reply) error {
 			return fmt.Errorf("CLUSTER SLOTS has slots %d to %d", first, last)
 		}
 		for p := first / SlotsPerPartition; p <= last/SlotsPerPartition; p++ {
-			s.Owner[p] = span.List[2].List[2].Text
+			s.Owner[p], s.InSync[p] = span.List[2].List[2].Text, len(span.List)-3
 		}
 	}
 	return nil
@@ -179,6 +182,23 @@ func Balanced(count int) Condition {
 			}
 		}
 		return nil
+	}
+}
+
+// Copied holds when so many nodes beside the owner have every partition in sync,
+// and none is moving.
+func Copied(replicas int) Condition {
+	return func(s *Status) error {
+		missing := 0
+		for _, have := range s.InSync {
+			if have < replicas {
+				missing++
+			}
+		}
+		if missing > 0 {
+			return fmt.Errorf("%d partitions have fewer than %d copies in sync", missing, replicas)
+		}
+		return Still(s)
 	}
 }
 

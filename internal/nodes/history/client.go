@@ -1,0 +1,150 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/larder-cache/larder/internal/nodes"
+)
+
+// client has one operation under way.
+type client struct {
+	all    *Clients
+	id     int
+	stays  bool
+	random *rand.Rand
+	sets   int64
+
+	mu   sync.Mutex
+	conn *nodes.Conn // GUARDED_BY(mu), as the next: whoever cuts may be another goroutine
+	at   string
+}
+
+// moveEvery is how many operations a client sends through one node, on average.
+const moveEvery = 50
+
+// run works until the clients are stopped.
+func (cl *client) run() {
+	cs := cl.all
+	for {
+		think := time.Duration(cl.random.Int64N(2*int64(cs.c.Think) + 1))
+		select {
+		case <-cs.stop:
+			return
+		case <-time.After(think):
+		}
+		if cl.random.IntN(moveEvery) == 0 {
+			cl.cut("")
+		}
+		place := cl.random.IntN(cs.c.Keys)
+		o := cl.next(place)
+		cl.do(&o)
+		if o.write() && o.Outcome == Unknown {
+			cs.keys.doubt(place, o.Key)
+		}
+		cs.c.Recorder.add(o)
+	}
+}
+
+// valuesPerClient keeps the values of clients apart.
+const valuesPerClient = 1_000_000_000
+
+// next makes an operation for the key of a place.
+func (cl *client) next(place int) Op {
+	key, counter := cl.all.keys.take(place)
+	o := Op{Client: cl.id, Kind: Get, Key: key}
+	switch {
+	case cl.random.IntN(10) < cl.all.c.Reads:
+	case counter:
+		o.Kind = Incr
+	default:
+		cl.sets++
+		o.Kind, o.Written = Set, int64(cl.id+1)*valuesPerClient+cl.sets
+	}
+	return o
+}
+
+// do sends an operation, once, and notes what became of it.
+func (cl *client) do(o *Op) {
+	r := cl.all.c.Recorder
+	o.Start = r.Now()
+	found, err := cl.call(o)
+	o.End = r.Now()
+	o.Outcome = outcomeOf(err)
+	if err != nil {
+		o.Error = err.Error()
+		return
+	}
+	o.Found = found
+}
+
+func (cl *client) call(o *Op) (found int64, err error) {
+	conn, err := cl.connect(o)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNotSent, err)
+	}
+	args := []string{string(o.Kind), o.Key}
+	if o.Kind == Set {
+		args = append(args, strconv.FormatInt(o.Written, 10))
+	}
+	reply, err := conn.Do(args...)
+	if err != nil {
+		if !errors.Is(err, nodes.ErrReply) {
+			cl.cut("")
+		}
+		return 0, err
+	}
+	switch {
+	case reply.Kind == ':':
+		return reply.Int, nil
+	case o.Kind == Set || reply.Null:
+		return 0, nil
+	}
+	if found, err = strconv.ParseInt(reply.Text, 10, 64); err != nil {
+		return -1, nil // nobody has written it, and the judge sees it
+	}
+	return found, nil
+}
+
+// connect returns the connection that the client has, or makes one.
+func (cl *client) connect(o *Op) (*nodes.Conn, error) {
+	deadline := time.Now().Add(cl.all.c.Timeout)
+	cl.mu.Lock()
+	conn := cl.conn
+	o.Node = cl.at
+	cl.mu.Unlock()
+	if conn == nil {
+		o.Node = cl.all.choose(cl)
+		if o.Node == "" {
+			return nil, errors.New("no node is there")
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		var err error
+		if conn, err = nodes.Dial(ctx, o.Node); err != nil {
+			return nil, err
+		}
+		cl.mu.Lock()
+		cl.conn, cl.at = conn, o.Node
+		cl.mu.Unlock()
+		if cl.all.avoids(cl, o.Node) { // since it was chosen
+			cl.cut(o.Node)
+		}
+	}
+	return conn, conn.Expire(deadline)
+}
+
+// cut closes the client's connection if it is to address; empty means any.
+func (cl *client) cut(address string) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.conn != nil && (address == "" || cl.at == address) {
+		_ = cl.conn.Close() // what waits on it fails
+		cl.conn = nil
+	}
+}
