@@ -24,7 +24,7 @@ demo: build ## watch larder at work; DB=postgres, DURATION=30s, ARGS='--rate 500
 	@exec $(BIN) demo --db '$(DB)' $(if $(DURATION),--duration '$(DURATION)') $(ARGS)
 
 test: ## install what the tests need, run all tests, then again with the race detector
-	scripts/install-test-deps.sh redis memcached postgres node etcd
+	scripts/install-test-deps.sh redis memcached postgres node etcd network
 	LARDER_TEST_COMPLETE=1 $(GO) test ./...
 	LARDER_TEST_COMPLETE=1 $(GO) test -race ./...
 

@@ -187,9 +187,13 @@ func (c *clustered) strike(ctx context.Context) error {
 	return err
 }
 
-// resign ends the member on this node; what used it goes on with the others.
+// resign ends the member on this node; what used it goes on with the others. It
+// is taken out while it still votes: of two, the other alone would be no quorum.
 func (c *clustered) resign(ctx context.Context, list []coordinatorRecord) {
 	c.switchAway(list)
+	if err := c.store.RemoveMember(ctx, string(c.id.Node)); err != nil && !errors.Is(err, etcd.ErrNotFound) {
+		c.log.Warn("this coordinator could not take itself out; it ends nevertheless", "reason", err)
+	}
 	c.coordinator.Stop()
 	c.coordinator = nil
 	if err := c.setCoordinating(false); err != nil {

@@ -123,7 +123,11 @@ func (m *Member) SetState(ctx context.Context, id cluster.NodeID, state cluster.
 		if err != nil {
 			return err
 		}
-		_, err = m.cfg.Configuration.Save(ctx, prefixNodes+string(id), data, n.revision, nil)
+		revision, err := m.cfg.Configuration.Save(ctx, prefixNodes+string(id), data, n.revision, nil)
+		if err == nil {
+			m.noteNode(n.Node, revision)
+			return nil
+		}
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
@@ -133,6 +137,18 @@ func (m *Member) SetState(ctx context.Context, id cluster.NodeID, state cluster.
 			return ctx.Err()
 		}
 	}
+}
+
+// noteNode takes what this node has written before the watch brings it: who asks
+// it next is to see that.
+func (m *Member) noteNode(n cluster.Node, revision int64) {
+	m.mu.Lock()
+	if m.registry.nodes[n.ID].revision < revision {
+		m.registry.nodes[n.ID] = known{n, revision}
+	}
+	m.mu.Unlock()
+	m.nudge()
+	m.lead.nudge()
 }
 
 // Plan returns what a rebalance would do.
