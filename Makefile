@@ -11,7 +11,7 @@ DATE    := $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt vet staticcheck tidy fuzz bench bench-cluster simulate clean
+.PHONY: help build demo test check fmt vet staticcheck tidy fuzz bench bench-cluster simulate chaos clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ bench: ## compare with the peers on this machine; VALKEY=, POGOCACHE= name their
 
 simulate: ## clusters in virtual time, from seeds; ARGS='-seeds 1000 -nodes 3,100 -seed N'
 	$(GO) run ./bench/simulate $(ARGS)
+
+chaos: ## kill, stop and restart nodes and check what clients saw; ARGS='-for 2m -seed 7 -nodes 3 -faults kill'
+	$(GO) run ./bench/chaos $(ARGS)
 
 bench-cluster: ## what a cluster costs and what moving partitions does to clients; ARGS='-only moves'
 	$(GO) run ./bench/cluster $(ARGS)

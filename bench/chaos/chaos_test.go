@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/nodes/history"
+)
+
+func TestOptions(t *testing.T) {
+	for _, row := range []struct {
+		args string
+		want string // in the error; empty: none
+	}{
+		{args: "-for 2m -seed 7 -nodes 3 -faults kill,stop,restart"},
+		{args: ""},
+		{args: "-faults flood", want: "no fault"},
+		{args: "-nodes 1", want: "more nodes"},
+		{args: "-replicas 0", want: "a copy"},
+		{args: "-think 0s", want: "above 0"},
+		{args: "more", want: "not understood"},
+	} {
+		o, err := parseOptions(strings.Fields(row.args))
+		switch {
+		case row.want == "" && (err != nil || o.seed == 0 || len(o.faults) == 0):
+			t.Errorf("%q: %+v, %v", row.args, o, err)
+		case row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)):
+			t.Errorf("%q: %v, want %q", row.args, err, row.want)
+		}
+	}
+}
+
+// TestReport makes the table and the picture of a short history with a lost write.
+func TestReport(t *testing.T) {
+	const ms = time.Millisecond
+	r := history.NewRecorder(nil)
+	c := &chaos{options: options{seed: 42, nodes: 3, think: ms, out: t.TempDir()}, record: r}
+	c.done = []*fault{{Kind: "kill", Node: "n2", Controller: true, Begin: 15 * ms, Healed: 900 * ms, Settled: 31 * time.Second, Problem: "it hangs"}}
+	ops := []history.Op{
+		{Kind: history.Incr, Key: "k", Found: 1, Outcome: history.OK, Start: 10 * ms, End: 12 * ms},
+		{Kind: history.Incr, Key: "k", Outcome: history.Unknown, Start: 13 * ms, End: 20 * ms, Error: "read tcp 127.0.0.1:5 <b>"},
+		{Kind: history.Get, Key: "k", Found: 0, Outcome: history.OK, Start: 500 * ms, End: 620 * ms},
+		{Kind: history.Set, Key: "s", Written: 9, Outcome: history.Refused, Start: 650 * ms, End: 700 * ms},
+		{Kind: history.Get, Key: "k", Found: 2, Outcome: history.OK, Start: 30 * time.Second, End: 30*time.Second + 10*ms},
+	}
+	v := history.Judge(ops, time.Minute)
+	one := newReport(c, v)
+	one.ops = ops
+	one.gaps = history.Gaps(ops, minGap)
+	l := line{fault: c.done[0], Longest: history.Longest(one.gaps, history.Span{From: c.done[0].Begin, To: c.done[0].Settled})}
+	l.count(ops)
+	one.lines = []line{l}
+	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms {
+		t.Errorf("%+v", l)
+	}
+	if err := one.save(); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.fault(); err == nil || !strings.Contains(err.Error(), "1 acknowledged writes lost") {
+		t.Errorf("the run ends with %v", err)
+	}
+	for name, wants := range map[string][]string{
+		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k"},
+		"timeline.html": {"seed 42", "kill n2 (controller)", "<svg", "29390 ms", "1 refused"},
+		"faults.json":   {`"longest_gap_ns": 29390000000`},
+		"broken-k.html": {"<html"},
+	} {
+		b, err := os.ReadFile(filepath.Join(c.out, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(b), want) {
+				t.Errorf("%s does not say %q:\n%.2000s", name, want, b)
+			}
+		}
+	}
+}

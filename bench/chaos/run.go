@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/larder-cache/larder/internal/nodes"
+	"github.com/larder-cache/larder/internal/nodes/history"
+)
+
+// chaos is a run.
+type chaos struct {
+	options
+	cluster *nodes.Cluster
+	clients *history.Clients
+	record  *history.Recorder
+	random  *rand.Rand
+	done    []*fault
+}
+
+// Bounds of what is waited for outside of faults, and of the check of one key.
+const (
+	formWithin  = 2 * time.Minute
+	readWithin  = time.Minute
+	checkWithin = 20 * time.Second
+)
+
+// run starts the cluster and the clients, does what is to be done, and judges.
+func run(ctx context.Context, o options, binary, dir string) (err error) {
+	fmt.Printf("seed %d, %d nodes with %d copies, faults %v for %s; results in %s\n", o.seed, o.nodes, o.replicas, o.faults, o.length, o.out)
+	c := &chaos{options: o, random: rand.New(rand.NewPCG(o.seed, 0))}
+	c.cluster, err = nodes.Begin(nodes.Options{Binary: binary, Parent: dir, Args: []string{"--maxmemory", "256mb", "--loops", "1"}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.keepLogs(), c.cluster.Close()) }()
+	if err := c.form(ctx, dir); err != nil {
+		return fmt.Errorf("form the cluster: %w", err)
+	}
+	file, err := os.Create(filepath.Join(o.out, "history.jsonl"))
+	if err != nil {
+		return err
+	}
+	c.record = history.NewRecorder(file)
+	c.clients, err = history.Start(history.Config{
+		Clients: o.clients, Think: o.think, Addresses: c.cluster.Addresses, Seed: o.seed, Recorder: c.record,
+	})
+	if err != nil {
+		return err
+	}
+	failed := c.hurt(ctx)
+	c.clients.Stop()
+	if failed == nil && ctx.Err() != nil {
+		failed = errors.New("interrupted")
+	}
+	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readWithin)
+	defer cancel()
+	failed = errors.Join(failed, c.clients.ReadAll(reading), c.record.Flush(), file.Close())
+	return errors.Join(failed, c.judge())
+}
+
+// form starts the nodes and waits until every partition has its copies.
+func (c *chaos) form(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, formWithin)
+	defer cancel()
+	path := filepath.Join(dir, "larder.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "cluster:\n  replicas: %d\n", c.replicas), 0o600); err != nil {
+		return err
+	}
+	if _, err := c.cluster.Add(ctx, "--config", path); err != nil {
+		return err
+	}
+	if err := c.cluster.Grow(ctx, c.nodes); err != nil {
+		return err
+	}
+	return c.cluster.Await(ctx, nodes.Members(c.nodes), nodes.Balanced(c.nodes), nodes.Copied(c.replicas))
+}
+
+// hurt applies faults until the time is over: all kinds in a random order, then
+// all again. What is begun is finished. An error is a cluster that does not come
+// back.
+func (c *chaos) hurt(ctx context.Context) error {
+	until := c.record.Now() + c.length
+	for {
+		for _, i := range c.random.Perm(len(c.faults)) {
+			if !c.pause(ctx, time.Second+c.upTo(time.Second)) || c.record.Now() > until {
+				return nil
+			}
+			if err := faults[c.faults[i]](c, ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pause waits; it returns false when ctx has ended.
+func (c *chaos) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.random.Int64N(int64(d))) }
+
+// keepLogs puts what the nodes said beside the results.
+func (c *chaos) keepLogs() error {
+	var errs []error
+	for _, n := range c.cluster.Nodes() {
+		b, err := os.ReadFile(n.Log)
+		errs = append(errs, err)
+		if err == nil {
+			errs = append(errs, os.WriteFile(filepath.Join(c.out, n.Name+".log"), b, 0o644))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// judge checks the history, and prints and draws what happened.
+func (c *chaos) judge() error {
+	r := newReport(c, history.Judge(c.record.Ops(), checkWithin))
+	if err := r.save(); err != nil {
+		return err
+	}
+	return r.fault()
+}
