@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/peer"
@@ -38,6 +40,20 @@ type forwarding struct {
 	served  atomic.Uint64 // requests of other nodes' clients
 
 	proxies proxies
+
+	lost sync.Map // cluster.NodeID -> time.Duration: when a request has waited for the node in vain
+}
+
+// lostFor is for how long nobody waits again for a node that another request has
+// waited for in vain: the requests of a pipeline wait once, not one after the
+// other.
+const lostFor = time.Second
+
+func (f *forwarding) giveUp(id cluster.NodeID, now time.Duration) { f.lost.Store(id, now) }
+
+func (f *forwarding) givenUp(id cluster.NodeID, now time.Duration) bool {
+	at, ok := f.lost.Load(id)
+	return ok && now-at.(time.Duration) < lostFor
 }
 
 // Errors of requests that could not be forwarded.

@@ -283,6 +283,7 @@ type answer struct {
 // REQUIRES: s.MayBlock.
 func (x *Executor) awaitWay(s *Session, find func() way, there func(way) answer) verdict {
 	until := x.clock.monotonic() + routeWait
+	first := true
 	for waited := false; s.routes != nil; waited = true {
 		w := find()
 		if text := s.dead(w); text != "" {
@@ -303,9 +304,16 @@ func (x *Executor) awaitWay(s *Session, find func() way, there func(way) answer)
 				return verdict{refusal: a.refusal}
 			}
 			text, pause = a.refusal, retryEvery
+			if first && x.forwarding.givenUp(s.routes.Node(w.owner).ID, x.clock.monotonic()) {
+				return verdict{refusal: text}
+			}
+			first = false
 		}
 		left := until - x.clock.monotonic()
 		if left <= 0 {
+			if w.kind == wayThere {
+				x.forwarding.giveUp(s.routes.Node(w.owner).ID, x.clock.monotonic())
+			}
 			return verdict{refusal: text}
 		}
 		if s.waitFor(x, x.routes.next(), min(left, pause), false) == waitGone {
