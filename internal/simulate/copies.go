@@ -39,7 +39,6 @@ type held struct {
 	streams []*outflow
 	offered []int // places of learners whose acknowledgements are required
 	holds   []hold
-	emptied bool // by an accepted loss: it may begin with nothing
 }
 
 // outflow is the stream of one partition from its owner to a copy.
@@ -217,7 +216,7 @@ func (c *copies) follow(p int, former *cluster.View) {
 		c.connect(p)
 	default:
 		h.abandon(n.w)
-		c.await(p, former)
+		c.await(p)
 	}
 }
 
@@ -228,9 +227,9 @@ func (h *held) abandon(w *World) {
 }
 
 // await makes this node ready to serve a partition that it has just been given.
-func (c *copies) await(p int, former *cluster.View) {
+func (c *copies) await(p int) {
 	n, h, r := c.n, &c.parts[p], &c.n.view.Rows[p]
-	if !h.whole && (r.Epoch == 1 && n.incarnation == 1 || former != nil && former.Rows[p].Epoch < r.Epoch && len(r.Replicas) == 0) {
+	if !h.whole && (r.Epoch == 1 && n.incarnation == 1 || n.w.replicas.accepted(p, r.Epoch)) {
 		h.data, h.whole = nil, true // the first owner, or the loss was accepted
 		c.serve(p)
 		return

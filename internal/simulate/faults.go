@@ -29,12 +29,20 @@ func (w *World) fault() {
 	lasting := 100*time.Millisecond + w.upTo(4*time.Second)
 	kinds := 12
 	if w.cfg.Replicas > 0 {
-		kinds = 15
+		kinds = 17
 	}
 	switch w.rng.IntN(kinds) {
 	case 12, 13:
 		w.tracef("fault: %s stands still for %v", n.name, lasting/2)
 		n.pausedUntil = w.now + lasting/2
+	case 15, 16:
+		if at := w.store.leader; at != storePlace && at != n.place {
+			w.tracef("fault: %s is cut off from the store and the controller, not from the others", n.name)
+			for _, place := range []int{at, storePlace} {
+				w.cutFor(lasting, n.place, place)
+				w.cutFor(lasting, place, n.place)
+			}
+		}
 	case 14:
 		if at := w.store.leader; at != storePlace {
 			w.tracef("fault: the store elects for a while")

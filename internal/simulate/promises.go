@@ -35,6 +35,14 @@ func (c *replicas) sent(r *request) {
 	r.lost, r.least = c.told[r.partition].lost, len(c.told[r.partition].data)
 }
 
+// accepted reports whether a partition may begin empty at an epoch. What an
+// operator accepts every node can read; that the row has no copies does not say
+// it, for its owner may be one that was promoted and has begun anew.
+func (c *replicas) accepted(p int, epoch cluster.Epoch) bool {
+	a, ok := c.accept[p]
+	return ok && a.Epoch+1 == epoch
+}
+
 // replied is called when a reply leaves.
 func (c *replicas) replied(n *node, epoch cluster.Epoch, h hold) {
 	p := h.r.partition

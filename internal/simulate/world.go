@@ -70,6 +70,9 @@ func newWorld(cfg Config) *World {
 	}
 	if cfg.RequestsPerSecond == 0 {
 		cfg.RequestsPerSecond = 200
+		if cfg.Replicas > 0 {
+			cfg.RequestsPerSecond = 1000
+		}
 	}
 	if cfg.Settings == (controller.Settings{}) {
 		cfg.Settings = controller.DefaultSettings()

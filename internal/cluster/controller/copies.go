@@ -67,10 +67,16 @@ func (d *draft) copyOf(said *Report, p int, id cluster.NodeID) *CopyOf {
 	return nil
 }
 
-// hear sorts the copies that owners report by partition.
+// hear sorts what owners report of their copies, and of what they have nothing
+// of, by partition.
 func (d *draft) hear() {
 	for at := range d.view.Nodes {
 		r, ok := d.in.report(d.view.Nodes[at].ID)
+		for i := 0; ok && i < len(r.Empty); i++ {
+			if p := r.Empty[i].Partition; p >= 0 && p < cluster.Partitions && d.view.Rows[p].Owner == int16(at) {
+				d.empty[p], d.emptyAt[p] = r.Empty[i].Epoch, int16(at)
+			}
+		}
 		for i := 0; ok && i < len(r.Copies); i++ {
 			if p := r.Copies[i].Partition; p >= 0 && p < cluster.Partitions && d.view.Rows[p].Owner == int16(at) {
 				d.said[p] = append(d.said[p], i)
@@ -88,7 +94,6 @@ func (d *draft) hear() {
 // Invariant: a node gets in sync only by the word of the owner on the process that
 // is alive, given in a view in which the row was what it is.
 func (d *draft) settleCopies() {
-	d.hear()
 	for p := range d.view.Rows {
 		r := &d.view.Rows[p]
 		if len(r.Replicas) == 0 || d.touched[p] || d.view.Arriving(p) || d.bereaved(p) {

@@ -89,6 +89,7 @@ func (c *Controller) Decide(in Input) Output {
 	for at := range d.lives {
 		d.lives[at] = in.reachable(d.view.Nodes[at].ID)
 	}
+	d.hear()
 	d.settleArrivals()
 	d.failOver()
 	d.settleMoves()
@@ -124,8 +125,10 @@ type draft struct {
 	remaining int
 	held      string
 
-	wantCopies  [][]int16                 // nodes by partition
-	said        [cluster.Partitions][]int // indexes into Report.Copies of its owner
+	wantCopies  [][]int16                         // nodes by partition
+	said        [cluster.Partitions][]int         // indexes into Report.Copies of its owner
+	empty       [cluster.Partitions]cluster.Epoch // at which the owner has nothing
+	emptyAt     [cluster.Partitions]int16         // that owner
 	prepare     []Preparation
 	unavailable []Unavailable
 	orphans     []int // partitions that begin empty

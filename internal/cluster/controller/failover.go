@@ -21,12 +21,8 @@ func (in *Input) reachable(id cluster.NodeID) bool {
 // bereaved reports whether the owner of a partition is not there to serve it:
 // it cannot be reached, or its process has nothing of it.
 func (d *draft) bereaved(p int) bool {
-	owner := d.view.Owner(p)
-	if !d.in.reachable(owner) {
-		return true
-	}
-	r, ok := d.in.report(owner)
-	return ok && slices.Contains(r.Empty, Arrived{p, d.view.Rows[p].Epoch})
+	owner := d.view.Rows[p].Owner
+	return owner != cluster.NoNode && (!d.lives[owner] || d.empty[p] == d.view.Rows[p].Epoch && d.emptyAt[p] == owner)
 }
 
 // failOver gives partitions to a copy in sync when their owners are dead, all
@@ -154,22 +150,21 @@ func (d *draft) promote(p int, heir *Promise, answers []Promise) {
 // somebody in sync has promised, so that the owner cannot be serving.
 //
 // Invariant: a partition of a cluster that keeps copies begins empty only when an
-// operator says so.
+// operator says so; its new owner, at the epoch after the one that was accepted,
+// knows by that acceptance, and by nothing else, that it may.
 func (d *draft) unserved(p int, fenced bool) {
 	r, owner := &d.view.Rows[p], d.view.Owner(p)
 	var waitFor []cluster.NodeID
-	given := true
 	for _, at := range append([]int16{r.Owner}, r.InSync...) {
 		if id := d.view.Nodes[at].ID; !d.in.reachable(id) {
 			waitFor = append(waitFor, id)
-			given = given && d.renounced(id)
 		}
 	}
 	slices.Sort(waitFor)
 	// An owner that is not fenced may be serving as long as it is registered.
 	free := !fenced && !d.in.reachable(owner)
 	a, ok := d.in.Wishes.AcceptLoss[p]
-	if (ok && a.Epoch == r.Epoch || given && len(waitFor) > 0) && !(free && d.in.alive(owner)) {
+	if ok && a.Epoch == r.Epoch && !(free && d.in.alive(owner)) {
 		d.orphans = append(d.orphans, p)
 		if free {
 			d.presumed = append(d.presumed, owner)
@@ -177,12 +172,6 @@ func (d *draft) unserved(p int, fenced bool) {
 		return
 	}
 	d.unavailable = append(d.unavailable, Unavailable{p, r.Epoch, waitFor})
-}
-
-// renounced reports whether operators do not wait for a node that is not there.
-func (d *draft) renounced(id cluster.NodeID) bool {
-	state, known := d.states[id]
-	return !known || state == cluster.Left || d.in.Alive[id].GivenUp
 }
 
 // settleArrival looks at a partition whose new owner was in sync before: it has

@@ -376,7 +376,7 @@ func TestNobodyHasIt(t *testing.T) {
 				l.GivenUp = true
 				w.in.Alive[id(name)] = l
 			}
-		}, "-", "cd"},
+		}, "ab", "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newReplicated(t, 1, "a", "b", "c", "d")

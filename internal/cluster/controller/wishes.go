@@ -163,13 +163,13 @@ func (w Wishes) accept(r Request, view *cluster.View) (Wishes, []string, error) 
 	standing := w.AcceptLoss
 	w.AcceptLoss = make(map[int]Acceptance)
 	for p, a := range standing {
-		if view.Rows[p].Epoch == a.Epoch {
+		if view.Rows[p].Epoch <= a.Epoch+1 { // the next owner looks at it, too
 			w.AcceptLoss[p] = a
 		}
 	}
 	var notes []string
 	for _, p := range r.Partitions {
-		if a, ok := w.AcceptLoss[p]; ok {
+		if a, ok := w.AcceptLoss[p]; ok && a.Epoch == view.Rows[p].Epoch {
 			notes = append(notes, fmt.Sprintf("the loss of partition %d was accepted already, by %s", p, a.By))
 			continue
 		}
