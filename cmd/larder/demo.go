@@ -22,31 +22,39 @@ import (
 	"github.com/larder-cache/larder/internal/source"
 )
 
-const demoLong = `Start a node before a database of all Unicode characters and watch it work.
+const demoLong = `Start nodes before a database of all Unicode characters and watch them work.
 
 An audience asks for characters, some far more often than others, and its
-favourites change. From time to time a crowd misses one key at once, and the
-database stops answering. One line shows what becomes of it. Ctrl-C ends it.`
+favourites change. A crowd misses one key at once; the database stops answering.
+Under load a fourth node joins and is drained again; one is killed and comes
+back. A line shows what becomes of the requests, a summary at the end what
+became of them all. Ctrl-C ends it.
 
-// demoFlags are the flags of `larder demo`.
+The nodes are processes of their own on this machine, on free ports, and leave
+nothing behind. --nodes 1 shows one node alone, until Ctrl-C.`
+
+// demoFlags are the flags of larder demo.
 type demoFlags struct {
 	plan     demo.Plan
+	nodes    int
+	replicas int
 	database string
-	memory   uint64 // MiB
+	memory   uint64 // MiB, of each node
 }
 
-// newDemoCommand returns `larder demo`.
+// newDemoCommand returns larder demo.
 func newDemoCommand() *cobra.Command {
-	f := demoFlags{plan: demo.Plan{Rate: 20_000, Clients: 64, Crowd: 1000}, database: string(source.KindSQLite), memory: 32}
+	f := demoFlags{plan: demo.Plan{Clients: 64, Crowd: 1000}, nodes: 3, replicas: 1, database: string(source.KindSQLite)}
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Watch a node before a database of real rows",
+		Short: "Watch nodes before a database of real rows",
 		Long:  demoLong,
 		Example: `  larder demo
   larder demo --db postgres
-  larder demo --duration 30s --rate 5000`,
+  larder demo --nodes 1 --duration 30s --rate 5000`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			f.fill(c.Flags().Changed)
 			if err := f.validate(); err != nil {
 				return err
 			}
@@ -54,21 +62,44 @@ func newDemoCommand() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.DurationVarP(&f.plan.Duration, "duration", "t", 0, "end after so long; 0 is at Ctrl-C")
+	flags.IntVarP(&f.nodes, "nodes", "n", f.nodes, "nodes to begin with: 1, or 3 to 9")
+	flags.IntVar(&f.replicas, "replicas", f.replicas, "copies of each partition on other nodes, as cluster.replicas")
+	flags.DurationVarP(&f.plan.Duration, "duration", "t", 0, "about how long it takes (default 50s; with one node until Ctrl-C)")
 	flags.StringVar(&f.database, "db", f.database, "database: sqlite, or postgres, which it starts itself")
-	flags.Float64VarP(&f.plan.Rate, "rate", "r", f.plan.Rate, "requests per second")
+	flags.Float64VarP(&f.plan.Rate, "rate", "r", 0, "reads per second (default 10000; with one node 20000)")
 	flags.IntVarP(&f.plan.Clients, "clients", "c", f.plan.Clients, "clients of the audience")
 	flags.IntVar(&f.plan.Crowd, "crowd", f.plan.Crowd, "clients of a stampede")
-	flags.Uint64Var(&f.memory, "memory", f.memory, "maximum memory in `MiB`")
+	flags.Uint64Var(&f.memory, "memory", 0, "maximum memory of a node in `MiB` (default 64; with one node 32)")
+	for _, name := range []string{"duration", "rate", "memory"} {
+		flags.Lookup(name).DefValue = ""
+	}
 	return c
+}
+
+// fill sets what depends on the number of nodes and was not given.
+func (f *demoFlags) fill(given func(name string) bool) {
+	rate, memory := 10_000.0, uint64(64)
+	if f.nodes == 1 {
+		rate, memory, f.replicas = 20_000, 32, 0
+	}
+	if !given("rate") {
+		f.plan.Rate = rate
+	}
+	if !given("memory") {
+		f.memory = memory
+	}
 }
 
 func (f *demoFlags) validate() error {
 	switch {
+	case f.nodes != 1 && (f.nodes < 3 || f.nodes > 9):
+		return fmt.Errorf("--nodes %d is neither 1 nor from 3 to 9", f.nodes)
+	case f.replicas < 0 || f.replicas >= max(f.nodes, 2):
+		return fmt.Errorf("--replicas %d is not below the number of nodes", f.replicas)
 	case f.database != string(source.KindSQLite) && f.database != string(source.KindPostgres):
 		return fmt.Errorf("--db %q is neither sqlite nor postgres", f.database)
 	case f.plan.Duration < 0:
-		return fmt.Errorf("--duration %v is negative; leave it out to go on until Ctrl-C", f.plan.Duration)
+		return fmt.Errorf("--duration %v is negative; leave it out for the usual one", f.plan.Duration)
 	case !(f.plan.Rate >= 1 && f.plan.Rate <= 1e6):
 		return fmt.Errorf("--rate %g is not between 1 and 1,000,000", f.plan.Rate)
 	case f.plan.Clients < 1 || f.plan.Clients > 1000:
@@ -84,7 +115,7 @@ func (f *demoFlags) validate() error {
 // run shows the demonstration until its time has passed, a signal comes, or a
 // client shuts the node down.
 func (f *demoFlags) run(c *cobra.Command) error {
-	ctx, stop := signal.NotifyContext(orBackground(c.Context()), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(orBackground(c.Context()), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	screen := demo.NewScreen(c.OutOrStdout())
 	codes := demo.Assigned()
@@ -95,7 +126,11 @@ func (f *demoFlags) run(c *cobra.Command) error {
 		}
 		return err
 	}
-	err = f.show(ctx, screen, database, codes)
+	show := f.show
+	if f.nodes > 1 {
+		show = f.showCluster
+	}
+	err = show(ctx, screen, database, codes)
 	return errors.Join(err, database.Close())
 }
 
@@ -125,7 +160,9 @@ func (f *demoFlags) build(ctx context.Context, screen *demo.Screen, codes []rune
 
 // show runs the node.
 func (f *demoFlags) show(ctx context.Context, screen *demo.Screen, database demo.Database, codes []rune) error {
-	cfg := f.config(ctx, database)
+	cfg := f.config(database, demo.NewTimes(f.plan.Pace()))
+	cfg.Server.Listen = []string{loopback(ctx, server.Default().Listen[0])}
+	cfg.HTTP.Listen = loopback(ctx, cfg.HTTP.Listen)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	n, err := node.Start(cfg, build(), log)
 	if err != nil {
@@ -143,7 +180,8 @@ func (f *demoFlags) show(ctx context.Context, screen *demo.Screen, database demo
 	addr := n.Addrs()[0].(*net.TCPAddr)
 	f.welcome(ctx, screen, addr, cfg.HTTP.Listen)
 	summary, err := demo.Run(ctx, demo.Stage{
-		Addr: addr.String(), Database: database, Screen: screen, Namespaces: n.Namespaces, Memory: n.Memory,
+		Addr: addr.String(), Database: database, Screen: screen,
+		Counts:   func(context.Context) demo.Counts { return demo.CountsOf(n.Namespaces(), n.Memory()) },
 		MaxBytes: cfg.Memory.MaxBytes, Codes: codes,
 	}, f.plan)
 	if summary != nil {
@@ -154,16 +192,13 @@ func (f *demoFlags) show(ctx context.Context, screen *demo.Screen, database demo
 	return errors.Join(err, n.Stop(stopping))
 }
 
-// config is the node's: small, so that it evicts, and before the database.
-func (f *demoFlags) config(ctx context.Context, database demo.Database) config.Config {
+// config is a node's: small, so that it evicts, and before the database.
+func (f *demoFlags) config(database demo.Database, times demo.Times) config.Config {
 	const name = "characters"
-	times := demo.NewTimes(f.plan.Pace())
 	src := database.Source()
 	src.Timeout = times.Timeout
 	src.Breaker.OpenFor = times.OpenFor
 	cfg := config.Default()
-	cfg.Server.Listen = []string{loopback(ctx, server.Default().Listen[0])}
-	cfg.HTTP.Listen = loopback(ctx, cfg.HTTP.Listen)
 	cfg.Memory.MaxBytes = f.memory << 20
 	cfg.Sources = map[string]source.Config{name: src}
 	cfg.Namespaces = demo.Namespaces(name, times)

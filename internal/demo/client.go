@@ -2,11 +2,13 @@ package demo
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
+	"time"
 )
 
 // Client is a connection to the node that sends one command at a time. It
@@ -22,6 +24,7 @@ type Reply struct {
 	Absent bool   // a null
 	Err    string // an error's text, without the dash
 	Data   []byte // a string or the text of a number; valid until the next command
+	List   []Reply
 }
 
 // Dial connects to a node. bufferBytes is for reading; small ones suit crowds.
@@ -34,8 +37,10 @@ func Dial(ctx context.Context, addr string, bufferBytes int) (*Client, error) {
 	return &Client{conn: conn, in: bufio.NewReaderSize(conn, bufferBytes)}, nil
 }
 
-// Do sends a command and waits for its reply, which must be no aggregate. An
-// error is one of the connection.
+// Expire bounds what the client does from now on; the zero time is no bound.
+func (c *Client) Expire(at time.Time) error { return c.conn.SetDeadline(at) }
+
+// Do sends a command and waits for its reply. An error is one of the connection.
 func (c *Client) Do(args ...string) (Reply, error) {
 	if err := c.send(args...); err != nil {
 		return Reply{}, err
@@ -89,8 +94,28 @@ func (c *Client) receive(keep bool) (Reply, error) {
 			return Reply{Absent: true}, nil
 		}
 		return c.bulk(n, keep)
+	case '*':
+		n, err := strconv.Atoi(string(text))
+		if err != nil {
+			return Reply{}, fmt.Errorf("length of a reply: %w", err)
+		}
+		return c.list(n, keep)
 	}
 	return Reply{}, fmt.Errorf("reply %q is of a kind that was not asked for", line)
+}
+
+// list reads the elements of a reply. Their text is their own.
+func (c *Client) list(n int, keep bool) (Reply, error) {
+	r := Reply{Absent: n < 0}
+	for range n {
+		element, err := c.receive(keep)
+		if err != nil {
+			return r, err
+		}
+		element.Data = bytes.Clone(element.Data)
+		r.List = append(r.List, element)
+	}
+	return r, nil
 }
 
 func (c *Client) bulk(n int, keep bool) (Reply, error) {

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -10,7 +9,8 @@ import (
 
 // LoadConfig describes a [Load]. All fields are required.
 type LoadConfig struct {
-	Addr       string
+	Doors      *Doors
+	Counter    *Counter
 	Clients    int
 	Rate       float64 // requests per second of all clients together
 	Popularity *Popularity
@@ -29,29 +29,23 @@ type Load struct {
 	c       LoadConfig
 	stop    context.CancelFunc
 	running sync.WaitGroup
-
-	mu struct {
-		sync.Mutex
-		tally *Tally
-	}
 }
 
 // StartLoad connects the clients and lets them ask. Stop it.
 func StartLoad(ctx context.Context, c LoadConfig) (*Load, error) {
 	l := &Load{c: c}
-	l.mu.tally = NewTally()
 	ctx, l.stop = context.WithCancel(ctx)
-	var clients []*Client
-	for range c.Clients {
-		client, err := Dial(ctx, c.Addr, 4096)
-		if err != nil {
+	var clients []*caller
+	for i := range c.Clients {
+		client := c.Doors.enter(i)
+		clients = append(clients, client)
+		if err := client.ready(ctx); err != nil {
 			l.stop()
 			for _, c := range clients {
-				c.Close()
+				c.leave()
 			}
 			return nil, err
 		}
-		clients = append(clients, client)
 	}
 	for i, client := range clients {
 		l.running.Go(func() { l.ask(ctx, client, uint64(i)) })
@@ -64,16 +58,6 @@ func StartLoad(ctx context.Context, c LoadConfig) (*Load, error) {
 func (l *Load) Stop() {
 	l.stop()
 	l.running.Wait()
-}
-
-// Take returns what was counted since it was called last.
-func (l *Load) Take() *Tally {
-	fresh := NewTally()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	taken := l.mu.tally
-	l.mu.tally = fresh
-	return taken
 }
 
 // drift changes the favourites, ten times a second.
@@ -98,8 +82,8 @@ func (l *Load) drift(ctx context.Context) {
 const redialAfter = 200 * time.Millisecond
 
 // ask is one client: a request every gap, one after the other.
-func (l *Load) ask(ctx context.Context, client *Client, seed uint64) {
-	defer func() { client.Close() }()
+func (l *Load) ask(ctx context.Context, client *caller, seed uint64) {
+	defer client.leave()
 	rnd := rand.New(rand.NewPCG(seed, 0x6c6172646572))
 	choose := l.chooser(rnd)
 	gap := time.Duration(float64(l.c.Clients) / l.c.Rate * float64(time.Second))
@@ -110,23 +94,22 @@ func (l *Load) ask(ctx context.Context, client *Client, seed uint64) {
 		if wait := time.Until(due); wait > 0 && !sleep(ctx, timer, wait) || ctx.Err() != nil {
 			return
 		}
-		key, start := choose(), time.Now()
-		reply, err := client.Get(key)
-		l.count(reply, err, time.Since(start))
+		if client.ready(ctx) != nil {
+			client.flee()
+			due = time.Now().Add(redialAfter)
+			continue
+		}
+		start := time.Now()
+		reply, err := client.client.Get(choose())
+		if err != nil && ctx.Err() != nil {
+			return // the end has cut it off
+		}
+		l.c.Counter.count(false, start, reply.Absent, outcome(reply, err))
 		if due = due.Add(gap); due.Before(start) {
 			due = start
 		}
 		if err != nil {
-			client.Close()
-			for {
-				if !sleep(ctx, timer, redialAfter) {
-					return
-				}
-				if next, err := Dial(ctx, l.c.Addr, 4096); err == nil {
-					client, due = next, time.Now()
-					break
-				}
-			}
+			client.flee()
 		}
 	}
 }
@@ -154,23 +137,5 @@ func (l *Load) chooser(rnd *rand.Rand) func() string {
 			return "char:" + Code(unassigned+rune(absent.Uint64()))
 		}
 		return "char:" + Code(l.c.Codes[l.c.Popularity.At(ranks.Uint64())])
-	}
-}
-
-func (l *Load) count(r Reply, err error, took time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t := l.mu.tally
-	t.Requests++
-	t.record(took)
-	switch {
-	case err != nil:
-		t.Errors++
-		t.LastErr = fmt.Sprintf("connection: %v", err)
-	case r.Err != "":
-		t.Errors++
-		t.LastErr = r.Err
-	case r.Absent:
-		t.Absent++
 	}
 }

@@ -21,28 +21,6 @@ type Reading struct {
 	Measured  uint64 // queries that QueryTime is the sum of
 }
 
-// Read adds up the counters of all namespaces with a source.
-func Read(namespaces []cache.NamespaceStats) Reading {
-	var r Reading
-	for _, n := range namespaces {
-		if n.Loader != nil {
-			r.add(n)
-		}
-	}
-	return r
-}
-
-// ReadOne is Read for the namespace of one name.
-func ReadOne(namespaces []cache.NamespaceStats, name string) Reading {
-	var r Reading
-	for _, n := range namespaces {
-		if n.Name == name && n.Loader != nil {
-			r.add(n)
-		}
-	}
-	return r
-}
-
 func (r *Reading) add(n cache.NamespaceStats) {
 	l := n.Loader
 	spared := l.Errors[source.FaultBreakerOpen] + l.Errors[source.FaultBusy]

@@ -58,15 +58,46 @@ func (s *Screen) Live(f Frame) {
 	}
 }
 
-// Say prints lines that stay, above the live one.
+// Say prints lines that stay, above the live one. Long ones are broken.
 func (s *Screen) Say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf(format, args...) + "\n"
+	text := wrap(fmt.Sprintf(format, args...), columns) + "\n"
 	if s.terminal != nil && s.live != "" {
 		text = clearLine + text + s.live
 	}
 	fmt.Fprint(s.out, text)
+}
+
+// columns is what a line that stays has at most, as far as its words allow.
+const columns = 79
+
+// wrap breaks the lines of a text between words. What follows of a line is
+// indented as its beginning is, and below the text that a star introduces.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		if strings.HasPrefix(line, "* ") {
+			indent = 2
+		}
+		for len(line) > width {
+			at := strings.LastIndexByte(line[:width+1], ' ')
+			if at <= indent { // a word that is too long stays whole
+				if at = strings.IndexByte(line[width:], ' '); at < 0 {
+					break
+				}
+				at += width
+			}
+			b.WriteString(strings.TrimRight(line[:at], " ") + "\n")
+			line = strings.Repeat(" ", indent) + line[at+1:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // EndLive leaves the live line as it is; what follows comes below.
@@ -100,6 +131,28 @@ type Frame struct {
 	Tally   *Tally
 	Reading Reading // in Span
 	Total   Reading // since the beginning
+	// Moves are what happens to the partitions; nil: nothing that is shown. Then
+	// Failed is since it began.
+	Moves  *Moves
+	Failed uint64
+}
+
+// Moves are partitions on their way.
+type Moves struct {
+	What      string // in a few words
+	Done, All int
+}
+
+// barWidth is the width of a bar, in characters.
+const barWidth = 14
+
+// String draws the moves.
+func (m *Moves) String() string {
+	full := 0
+	if m.All > 0 {
+		full = min(barWidth, barWidth*m.Done/m.All)
+	}
+	return fmt.Sprintf("%s [%s%s] %d/%d", m.What, strings.Repeat("=", full), strings.Repeat("-", barWidth-full), m.Done, m.All)
 }
 
 // Line returns the frame in at most width columns; what does not fit is left
@@ -109,10 +162,15 @@ func (f Frame) Line(width int) string {
 	rate := func(n uint64) string { return Grouped(uint64(float64(n)/seconds + 0.5)) }
 	parts := []string{
 		fmt.Sprintf("%3.0f s %7s req/s", f.Elapsed.Seconds(), rate(f.Tally.Requests)),
+	}
+	if f.Moves != nil {
+		parts = append(parts, "failed "+Grouped(f.Failed), f.Moves.String())
+	}
+	parts = append(parts,
 		fmt.Sprintf("hit %5.1f %%", 100*f.Reading.HitRatio()),
 		fmt.Sprintf("p50 %s p99 %s ms", millis(f.Tally.Quantile(0.5)), millis(f.Tally.Quantile(0.99))),
-	}
-	if f.Tally.Errors > 0 {
+	)
+	if f.Tally.Errors > 0 && f.Moves == nil {
 		parts = append(parts, fmt.Sprintf("errors %s/s", rate(f.Tally.Errors)))
 	}
 	parts = append(parts,

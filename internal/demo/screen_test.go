@@ -74,3 +74,27 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+func TestFrameLineWithMoves(t *testing.T) {
+	f := exampleFrame()
+	f.Moves, f.Failed = &Moves{What: "to n4", Done: 128, All: 256}, 0
+	want := " 12 s  20,013 req/s  failed 0  to n4 [=======-------] 128/256  hit  95.0 %"
+	if got := f.Line(79); got != want {
+		t.Errorf("line\n%s, want\n%s", got, want)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for text, want := range map[string]string{
+		"short":                     "short",
+		"* one two three":           "* one two\n  three",
+		"  one two three four":      "  one two\n  three\n  four",
+		"a\n   bb cc dd ee":         "a\n   bb cc\n   dd ee",
+		"averyverylongword and one": "averyverylongword\nand one",
+		"  /a/path/without/blanks":  "  /a/path/without/blanks",
+	} {
+		if got := wrap(text, 10); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}

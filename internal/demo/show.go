@@ -7,40 +7,47 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/larder-cache/larder/internal/cache"
-	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
-// Stage is what a show is given. All fields are required.
+// Stage is what a show is given. All fields but Fleet are required.
 type Stage struct {
-	Addr       string // of the node
-	Database   Database
-	Screen     *Screen
-	Namespaces func() []cache.NamespaceStats // the node's counters, safe for concurrent use
-	Memory     func() memory.Stats           // the engine's, likewise
-	MaxBytes   uint64                        // limit of the memory
-	Codes      []rune
+	Addr     string // of the node, or of the first
+	Fleet    *Fleet // nil: there is one node
+	Database Database
+	Screen   *Screen
+	Counts   func(ctx context.Context) Counts // of all nodes, safe for concurrent use
+	MaxBytes uint64                           // limit of the memory of a node
+	Codes    []rune
 }
 
 // Plan says what is shown.
 type Plan struct {
-	Duration time.Duration // 0: until the context ends
-	Rate     float64       // requests per second
+	// Duration of the show. 0: with one node until the context ends, with several
+	// once through the story.
+	Duration time.Duration
+	Rate     float64 // requests per second
 	Clients  int
 	Crowd    int // clients of the stampede
 }
 
-// shortest is the duration in which the events follow each other comfortably.
-const shortest = 30 * time.Second
+// The durations in which the events follow each other comfortably.
+const (
+	shortest      = 30 * time.Second // with one node
+	shortestStory = 50 * time.Second // with several
+)
 
 // Pace returns how slowly the events follow each other, 1 being comfortable: a
 // shorter show has all of them, faster. See [NewTimes].
-func (p Plan) Pace() float64 {
-	if p.Duration == 0 || p.Duration >= shortest {
+func (p Plan) Pace() float64 { return p.pace(shortest) }
+
+// StoryPace is Pace for several nodes.
+func (p Plan) StoryPace() float64 { return p.pace(shortestStory) }
+
+func (p Plan) pace(comfortable time.Duration) float64 {
+	if p.Duration == 0 || p.Duration >= comfortable {
 		return 1
 	}
-	return max(float64(p.Duration)/float64(shortest), 0.05)
+	return max(float64(p.Duration)/float64(comfortable), 0.05)
 }
 
 // Seconds at pace 1 after which the events of a round begin, and what the
@@ -56,22 +63,30 @@ const (
 // show is a running demonstration.
 type show struct {
 	Stage
-	plan  Plan
-	load  *Load
-	admin *Client // of the events
-	begin time.Time
-	start Reading
+	plan    Plan
+	doors   *Doors
+	counter *Counter
+	load    *Load
+	ledger  *Ledger // with several nodes
+	admin   *Client // of the events
+	begin   time.Time
+	start   Counts
 
 	mu      sync.Mutex // guards what follows
 	summary Summary
+	moves   *Moves // shown; nil: none
 }
 
 // Run shows the plan on the stage until its end or that of ctx, which is no
 // error, and returns what was shown.
 func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
-	s := &show{Stage: stage, plan: plan, begin: time.Now(), start: Read(stage.Namespaces())}
-	s.summary.Tally = NewTally()
-	if plan.Duration > 0 {
+	s := &show{Stage: stage, plan: plan, doors: NewDoors(stage.Addr), counter: NewCounter(), begin: time.Now()}
+	if s.Fleet != nil {
+		s.doors = NewDoors(s.Fleet.Addresses()...)
+	}
+	s.start = s.Counts(ctx)
+	s.summary.Tally, s.summary.Nodes = NewTally(), 1
+	if s.Fleet == nil && plan.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, plan.Duration)
 		defer cancel()
@@ -82,11 +97,15 @@ func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
 	}
 	defer s.admin.Close()
 	s.load, err = StartLoad(ctx, LoadConfig{
-		Addr: stage.Addr, Clients: plan.Clients, Rate: plan.Rate, Codes: stage.Codes,
+		Doors: s.doors, Counter: s.counter, Clients: plan.Clients, Rate: plan.Rate, Codes: stage.Codes,
 		Popularity: NewPopularity(len(stage.Codes), 1.15), Absent: 0.02, Drift: 4,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if s.Fleet != nil {
+		s.ledger = StartLedger(ctx, s.doors, s.counter)
+		defer s.ledger.Stop()
 	}
 	err = s.play(ctx)
 	s.load.Stop()
@@ -95,13 +114,17 @@ func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
 	return &s.summary, err
 }
 
-// play runs the events beside the live line, until ctx ends.
+// play runs the events beside the live line, until they or ctx end.
 func (s *show) play(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	play := s.events
+	if s.Fleet != nil {
+		play = s.story
+	}
 	var events sync.WaitGroup
 	events.Go(func() {
-		if err := s.events(ctx); err != nil && ctx.Err() == nil {
+		if err := play(ctx); ctx.Err() == nil {
 			stop(err)
 		}
 	})
@@ -122,23 +145,25 @@ func (s *show) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	last, before := time.Now(), s.start
+	last, before := time.Now(), s.start.Total()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now, tally, reading := time.Now(), s.load.Take(), Read(s.Namespaces())
-		s.Screen.Live(Frame{
-			Elapsed: now.Sub(s.begin), Span: now.Sub(last), Tally: tally,
-			Reading: reading.Since(before), Total: reading.Since(s.start),
-		})
+		counts := s.Counts(ctx)
+		now, tally, reading := time.Now(), s.counter.Take(), counts.Total()
 		s.mu.Lock()
 		s.summary.Tally.Add(tally)
+		moves := s.moves
 		s.mu.Unlock()
+		s.Screen.Live(Frame{
+			Elapsed: now.Sub(s.begin), Span: now.Sub(last), Tally: tally, Moves: moves, Failed: s.counter.Step().Failed,
+			Reading: reading.Since(before), Total: reading.Since(s.start.Total()),
+		})
 		last, before = now, reading
-		if st := s.Memory(); st.Evicted > 0 && !full {
+		if counts.Held.Evicted > 0 && !full {
 			full = true
 			s.Screen.Say("* memory is full: from here on what is worth least leaves when something comes")
 		}
@@ -194,13 +219,18 @@ func (s *show) stampede(ctx context.Context, n int) error {
 	if _, err := s.admin.Do("DEL", key); err != nil {
 		return err
 	}
-	s.Screen.Say("* stampede: %d clients ask at once for %s, which is not in memory", s.plan.Crowd, key)
-	before := ReadOne(s.Namespaces(), "scripts")
-	crowd, err := Stampede(ctx, s.Addr, key, s.plan.Crowd)
+	addrs, where := []string{s.Addr}, ""
+	if s.Fleet != nil {
+		addrs = s.Fleet.Addresses()
+		where = fmt.Sprintf(" on %d nodes", len(addrs))
+	}
+	s.Screen.Say("* stampede: %d clients%s ask at once for %s, not in memory", s.plan.Crowd, where, key)
+	before := s.Counts(ctx).Namespaces["scripts"]
+	crowd, err := Stampede(ctx, addrs, key, s.plan.Crowd)
 	if err != nil {
 		return err
 	}
-	after := ReadOne(s.Namespaces(), "scripts").Since(before)
+	after := s.Counts(ctx).Namespaces["scripts"].Since(before)
 	s.Screen.Say("  %d clients, %s, %d shared it; the query took %s ms, the slowest answer %s ms",
 		crowd.Clients, count(after.Queries, "query", "queries"), after.Collapsed, millis(after.MeanQuery()), millis(crowd.Slowest))
 	s.mu.Lock()
@@ -218,11 +248,12 @@ func (s *show) outage(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
+	s.counter.Enter(Hung)
 	s.Screen.Say("* outage: the database is locked and answers nothing for %s s", strconv.FormatFloat(d.Seconds(), 'f', 1, 64))
-	before := Read(s.Namespaces())
+	before := s.Counts(ctx).Total()
 	begin := time.Now()
 	until(ctx, begin.Add(d))
-	during := Read(s.Namespaces()).Since(before)
+	during := s.Counts(ctx).Total().Since(before)
 	took := time.Since(begin)
 	if err := resume(); err != nil {
 		return fmt.Errorf("let the database go on: %w", err)
@@ -247,14 +278,19 @@ func (s *show) shift(context.Context, int) error {
 
 // finish takes the last numbers.
 func (s *show) finish() {
+	counts := s.Counts(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := &s.summary
 	m.MaxBytes = s.MaxBytes
 	m.Elapsed = time.Since(s.begin)
-	m.Tally.Add(s.load.Take())
-	m.Reading = Read(s.Namespaces()).Since(s.start)
-	m.Memory = s.Memory()
+	m.Reading = counts.Total().Since(s.start.Total())
+	m.Held = counts.Held
+	if s.Fleet != nil {
+		s.ledger.Stop()
+		m.Ledger, m.Nodes = s.ledger.Result(), len(s.Fleet.Running())
+	}
+	m.Tally.Add(s.counter.Take())
 }
 
 // count writes a number with the word that fits it.

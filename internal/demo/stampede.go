@@ -15,18 +15,18 @@ type Crowd struct {
 	Slowest time.Duration
 }
 
-// Stampede connects clients, lets all of them ask for key at the same moment,
+// Stampede connects clients, to each of the addresses as many, lets all of them ask for key at the same moment,
 // waits for the answers, and disconnects them. When there are not enough
 // descriptors for all, it takes as many as it could connect.
-func Stampede(ctx context.Context, addr, key string, clients int) (Crowd, error) {
+func Stampede(ctx context.Context, addrs []string, key string, clients int) (Crowd, error) {
 	var crowd []*Client
 	defer func() {
 		for _, c := range crowd {
 			c.Close()
 		}
 	}()
-	for range clients {
-		c, err := Dial(ctx, addr, 512)
+	for i := range clients {
+		c, err := Dial(ctx, addrs[i%len(addrs)], 512)
 		if err != nil {
 			if len(crowd) < 2 {
 				return Crowd{}, fmt.Errorf("gather a crowd: %w", err)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
 // Summary is what a show has shown.
@@ -23,8 +21,14 @@ type Summary struct {
 	OutageTime time.Duration
 	Outage     Reading // during outages
 
-	Memory   memory.Stats
-	MaxBytes uint64
+	Held     Held
+	MaxBytes uint64 // of each node
+
+	// What follows is of several nodes.
+	Nodes  int // at the end
+	Moved  int // partitions, whenever it was
+	Deaths Deaths
+	Ledger Result
 }
 
 // String tells it to a person, in lines of about 80 columns.
@@ -38,6 +42,9 @@ func (s *Summary) String() string {
 	line("requests", "%s, %s per second, p50 %s ms, p99 %s ms, %s", Grouped(t.Requests),
 		Grouped(uint64(float64(t.Requests)/max(s.Elapsed.Seconds(), 1e-3))),
 		millis(t.Quantile(0.5)), millis(t.Quantile(0.99)), count(t.Errors, "error", "errors"))
+	if s.Nodes > 1 {
+		s.failures(line)
+	}
 	if t.LastErr != "" {
 		text, _, _ := strings.Cut(t.LastErr, " (") // without the advice
 		line("", "the last error: %s", text)
@@ -59,9 +66,40 @@ func (s *Summary) String() string {
 			seconds(s.OutageTime), 100*float64(answered)/float64(max(s.Outage.Reads, 1)), Grouped(s.Outage.Reads))
 	}
 	const mib = 1 << 20
-	line("memory", "%s entries in %d MiB (limit for the process: %d MiB); %s evicted, %s expired",
-		Grouped(s.Memory.Entries), (s.Memory.Blocks+s.Memory.Index)/mib, s.MaxBytes/mib, Grouped(s.Memory.Evicted), Grouped(s.Memory.Expired))
+	limit := fmt.Sprintf("limit for the process: %d MiB", s.MaxBytes/mib)
+	if s.Nodes > 1 {
+		limit = fmt.Sprintf("%d nodes of %d MiB", s.Nodes, s.MaxBytes/mib)
+		s.together(line)
+	}
+	line("memory", "%s entries in %d MiB (%s); %s evicted, %s expired",
+		Grouped(s.Held.Entries), s.Held.Bytes/mib, limit, Grouped(s.Held.Evicted), Grouped(s.Held.Expired))
 	return b.String()
+}
+
+// failures tells which requests failed when.
+func (s *Summary) failures(line func(name, format string, args ...any)) {
+	t := s.Tally
+	failed := func(p Phase) string { return Grouped(t.Of(p).Failed) }
+	longest := func(p Phase) string { return millis(t.Of(p).Longest) }
+	line("failed", "%s while partitions moved, %s while a node was dead, %s otherwise", failed(Moving), failed(Dead),
+		Grouped(t.Of(Calm).Failed+t.Of(Hung).Failed))
+	line("no answer", "from the database: %s while it hung, %s otherwise", Grouped(t.Of(Hung).Unloaded),
+		Grouped(t.Of(Calm).Unloaded+t.Of(Moving).Unloaded+t.Of(Dead).Unloaded))
+	line("longest", "%s ms while partitions moved, %s ms while a node was dead,", longest(Moving), longest(Dead))
+	line("", "%s ms while the database hung, %s ms otherwise", longest(Hung), longest(Calm))
+}
+
+// together tells what several nodes have done together.
+func (s *Summary) together(line func(name, format string, args ...any)) {
+	line("moved", "%s partitions of %d under load", Grouped(uint64(s.Moved)), partitions)
+	if s.Deaths.Count > 0 {
+		line("kill -9", "requests for its partitions failed for %s", seconds(s.Deaths.Refused))
+	}
+	line("writes", "%s acknowledged; lost: %s by kill -9 (copies kept: %d), %s otherwise", Grouped(s.Ledger.Acknowledged),
+		Grouped(s.Deaths.Lost), s.Deaths.Copies, Grouped(s.Ledger.Lost-min(s.Deaths.Lost, s.Ledger.Lost)))
+	if s.Ledger.Lost > 0 && s.Held.Evicted > 0 {
+		line("", "what was evicted since the memory was full is among the lost")
+	}
 }
 
 func inTimes(n int) string {
