@@ -164,14 +164,18 @@ type Condition func(*Status) error
 // at the same look, and all of them have the same view. The error says
 // what was missing at the end.
 func (c *Cluster) Await(ctx context.Context, conditions ...Condition) error {
+	var missing error
 	for {
 		err := c.check(ctx, conditions)
 		if err == nil {
 			return nil
 		}
+		if missing == nil || ctx.Err() == nil { // else the end of ctx is why this look failed
+			missing = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: %w", ctx.Err(), missing)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -33,6 +33,7 @@ type Clients struct {
 	keys *keys
 	list []*client
 	stop chan struct{}
+	once sync.Once // closes stop
 	wait sync.WaitGroup
 
 	mu      sync.Mutex
@@ -104,9 +105,10 @@ func (cs *Clients) Allow(address string) {
 	delete(cs.avoided, address)
 }
 
-// Stop waits for the replies that are awaited, and ends the clients.
+// Stop waits for the replies that are awaited, and ends the clients. It may be
+// called twice.
 func (cs *Clients) Stop() {
-	close(cs.stop)
+	cs.once.Do(func() { close(cs.stop) })
 	cs.wait.Wait()
 	for _, cl := range cs.list {
 		cl.cut("")

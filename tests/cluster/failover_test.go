@@ -1,0 +1,121 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/nodes"
+	"github.com/larder-cache/larder/internal/nodes/history"
+)
+
+// growCopied starts a cluster that keeps a copy of every partition, and waits
+// until all are in sync.
+func growCopied(t *testing.T, count int) *nodes.Cluster {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "larder.yaml")
+	if err := os.WriteFile(path, []byte("cluster:\n  replicas: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := nodes.Begin(nodes.Options{Binary: binary, Args: []string{"--maxmemory", "256mb", "--loops", "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, n := range c.Nodes() {
+				t.Logf("%s:\n%.4000s", n.Name, n.Tail(20))
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := c.Add(within(t), "--config", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Grow(within(t), count); err != nil {
+		t.Fatal(err)
+	}
+	await(t, c, nodes.Members(count), nodes.Balanced(count), nodes.Copied(1))
+	return c
+}
+
+// TestKilledOwners kills an owner that is not the controller, then one that is,
+// each under load, and starts it again. A node that died has nothing when it is
+// back, and the next is killed when it has copies again: in the end nothing is
+// left that was not taken over or copied since.
+func TestKilledOwners(t *testing.T) {
+	c := growCopied(t, 3)
+	record := history.NewRecorder(nil)
+	clients, err := history.Start(history.Config{Addresses: c.Addresses, Recorder: record, Seed: 4, Think: 5 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clients.Stop()
+	for _, controller := range []bool{false, true} {
+		n := choose(t, c, controller)
+		worked(t, record, 500)
+		killed := record.Now()
+		n.Kill()
+		worked(t, record, 500) // the others have taken over what they are asked for
+		if err := n.Start(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, c, nodes.Members(3), nodes.Copied(1))
+		gaps := history.Gaps(record.Ops(), 200*time.Millisecond)
+		t.Logf("killed %s (controller: %t): longest without success %s, whole again after %s", n.Name, controller,
+			history.Longest(gaps, history.Span{From: killed, To: record.Now()}).Round(time.Millisecond), (record.Now() - killed).Round(time.Millisecond))
+	}
+	worked(t, record, 500)
+	clients.Stop()
+	if err := clients.ReadAll(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	v := history.Judge(record.Ops(), 20*time.Second)
+	if !v.Right() {
+		t.Errorf("%d acknowledged writes lost, %d stale reads, %d keys not linearizable: %q", v.Lost, v.Stale, v.Not, v.Examples)
+	}
+	t.Logf("%d operations on %d keys, %d keys undecided", v.Ops, v.Keys, v.Undecided)
+}
+
+// choose returns a node that is the controller, or one that is not.
+func choose(t *testing.T, c *nodes.Cluster, controller bool) *nodes.Node {
+	t.Helper()
+	leader, err := c.Controller(within(t))
+	if err != nil || leader == nil {
+		t.Fatalf("there is no controller: %v", err)
+	}
+	if controller {
+		return leader
+	}
+	for _, n := range c.Nodes() {
+		if n != leader {
+			return n
+		}
+	}
+	t.Fatal("all nodes are the controller")
+	return nil
+}
+
+// worked waits until so many operations more have gone well.
+func worked(t *testing.T, record *history.Recorder, count int) {
+	t.Helper()
+	seen := len(record.Ops())
+	ctx := within(t)
+	for count > 0 {
+		ops := record.Ops()
+		for _, o := range ops[seen:] {
+			if o.Outcome == history.OK {
+				count--
+			}
+		}
+		seen = len(ops)
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d operations are missing", count)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
