@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/larder-cache/larder/internal/nodes"
@@ -61,6 +62,9 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 	reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readWithin)
 	defer cancel()
 	failed = errors.Join(failed, c.clients.ReadAll(reading), c.record.Flush(), file.Close())
+	if failed != nil {
+		c.explain(reading)
+	}
 	return errors.Join(failed, c.judge())
 }
 
@@ -109,6 +113,23 @@ func (c *chaos) pause(ctx context.Context, d time.Duration) bool {
 }
 
 func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.random.Int64N(int64(d))) }
+
+// explain keeps, of a cluster that does not come back, what each node says of it,
+// and has its process end with its goroutines in the log.
+func (c *chaos) explain(ctx context.Context) {
+	for _, n := range c.cluster.Serving() {
+		if r, err := n.Do(ctx, "LARDER", "CLUSTER", "STATUS", "JSON"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		} else if err := os.WriteFile(filepath.Join(c.out, n.Name+"-status.json"), []byte(r.Text), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		if err := n.Signal(syscall.SIGQUIT); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	for len(c.cluster.Serving()) > 0 && c.pause(ctx, 50*time.Millisecond) {
+	}
+}
 
 // keepLogs puts what the nodes said beside the results.
 func (c *chaos) keepLogs() error {

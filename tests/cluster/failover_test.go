@@ -42,10 +42,9 @@ func growCopied(t *testing.T, count int) *nodes.Cluster {
 	return c
 }
 
-// TestKilledOwners kills an owner that is not the controller, then one that is,
-// each under load, and starts it again. A node that died has nothing when it is
-// back, and the next is killed when it has copies again: in the end nothing is
-// left that was not taken over or copied since.
+// TestKilledOwners kills an owner that is not the controller and starts it again,
+// then one that is the controller, under load. A node that died has nothing when
+// it is back, so what it is left with in the end was copied to it.
 func TestKilledOwners(t *testing.T) {
 	c := growCopied(t, 3)
 	record := history.NewRecorder(nil)
@@ -54,21 +53,16 @@ func TestKilledOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer clients.Stop()
-	for _, controller := range []bool{false, true} {
-		n := choose(t, c, controller)
-		worked(t, record, 500)
-		killed := record.Now()
-		n.Kill()
-		worked(t, record, 500) // the others have taken over what they are asked for
-		if err := n.Start(within(t)); err != nil {
-			t.Fatal(err)
-		}
-		await(t, c, nodes.Members(3), nodes.Copied(1))
-		gaps := history.Gaps(record.Ops(), 200*time.Millisecond)
-		t.Logf("killed %s (controller: %t): longest without success %s, whole again after %s", n.Name, controller,
-			history.Longest(gaps, history.Span{From: killed, To: record.Now()}).Round(time.Millisecond), (record.Now() - killed).Round(time.Millisecond))
+	first := choose(t, c, false)
+	killed := kill(t, record, first)
+	if err := first.Start(within(t)); err != nil {
+		t.Fatal(err)
 	}
-	worked(t, record, 500)
+	await(t, c, nodes.Members(3), nodes.Copied(1))
+	tell(t, record, first, killed)
+	second := choose(t, c, true)
+	killed = kill(t, record, second)
+	tell(t, record, second, killed)
 	clients.Stop()
 	if err := clients.ReadAll(within(t)); err != nil {
 		t.Fatal(err)
@@ -78,6 +72,26 @@ func TestKilledOwners(t *testing.T) {
 		t.Errorf("%d acknowledged writes lost, %d stale reads, %d keys not linearizable: %q", v.Lost, v.Stale, v.Not, v.Examples)
 	}
 	t.Logf("%d operations on %d keys, %d keys undecided", v.Ops, v.Keys, v.Undecided)
+}
+
+// kill kills a node under load, and returns when; the others have taken over what
+// they are asked for.
+func kill(t *testing.T, record *history.Recorder, n *nodes.Node) (at time.Duration) {
+	t.Helper()
+	worked(t, record, 400)
+	at = record.Now()
+	n.Kill()
+	worked(t, record, 400)
+	return at
+}
+
+// tell logs what clients have noticed. How long that is depends on what else the
+// machine does; it is measured elsewhere.
+func tell(t *testing.T, record *history.Recorder, n *nodes.Node, killed time.Duration) {
+	t.Helper()
+	now := record.Now()
+	long := history.Longest(history.Gaps(record.Ops(), 200*time.Millisecond), history.Span{From: killed, To: now})
+	t.Logf("%s was killed: longest without success %s, went on after %s", n.Name, long.Round(time.Millisecond), (now - killed).Round(time.Millisecond))
 }
 
 // choose returns a node that is the controller, or one that is not.
