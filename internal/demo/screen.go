@@ -70,7 +70,7 @@ func (s *Screen) Say(format string, args ...any) {
 }
 
 // columns is what a line that stays has at most, as far as its words allow.
-const columns = 79
+const columns = 80
 
 // wrap breaks the lines of a text between words. What follows of a line is
 // indented as its beginning is, and below the text that a star introduces.

@@ -78,7 +78,7 @@ type show struct {
 }
 
 // Run shows the plan on the stage until its end or that of ctx, which is no
-// error, and returns what was shown.
+// error, and returns what was shown; nil when nothing was.
 func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
 	s := &show{Stage: stage, plan: plan, doors: NewDoors(stage.Addr), counter: NewCounter(), begin: time.Now()}
 	if s.Fleet != nil {
@@ -93,7 +93,7 @@ func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
 	}
 	var err error
 	if s.admin, err = Dial(ctx, stage.Addr, 16<<10); err != nil {
-		return nil, err
+		return nil, s.unlessOver(ctx, err)
 	}
 	defer s.admin.Close()
 	s.load, err = StartLoad(ctx, LoadConfig{
@@ -101,7 +101,7 @@ func Run(ctx context.Context, stage Stage, plan Plan) (*Summary, error) {
 		Popularity: NewPopularity(len(stage.Codes), 1.15), Absent: 0.02, Drift: 4,
 	})
 	if err != nil {
-		return nil, err
+		return nil, s.unlessOver(ctx, err)
 	}
 	if s.Fleet != nil {
 		s.ledger = StartLedger(ctx, s.doors, s.counter)

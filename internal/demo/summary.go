@@ -66,12 +66,12 @@ func (s *Summary) String() string {
 			seconds(s.OutageTime), 100*float64(answered)/float64(max(s.Outage.Reads, 1)), Grouped(s.Outage.Reads))
 	}
 	const mib = 1 << 20
-	limit := fmt.Sprintf("limit for the process: %d MiB", s.MaxBytes/mib)
+	limit := fmt.Sprintf("limit for the process %d MiB", s.MaxBytes/mib)
 	if s.Nodes > 1 {
 		limit = fmt.Sprintf("%d nodes of %d MiB", s.Nodes, s.MaxBytes/mib)
 		s.together(line)
 	}
-	line("memory", "%s entries in %d MiB (%s); %s evicted, %s expired",
+	line("memory", "%s entries, %d MiB (%s); %s evicted, %s expired",
 		Grouped(s.Held.Entries), s.Held.Bytes/mib, limit, Grouped(s.Held.Evicted), Grouped(s.Held.Expired))
 	return b.String()
 }
@@ -95,7 +95,7 @@ func (s *Summary) together(line func(name, format string, args ...any)) {
 	if s.Deaths.Count > 0 {
 		line("kill -9", "requests for its partitions failed for %s", seconds(s.Deaths.Refused))
 	}
-	line("writes", "%s acknowledged; lost: %s by kill -9 (copies kept: %d), %s otherwise", Grouped(s.Ledger.Acknowledged),
+	line("writes", "%s acknowledged; lost %s by kill -9 (copies: %d), %s otherwise", Grouped(s.Ledger.Acknowledged),
 		Grouped(s.Deaths.Lost), s.Deaths.Copies, Grouped(s.Ledger.Lost-min(s.Deaths.Lost, s.Ledger.Lost)))
 	if s.Ledger.Lost > 0 && s.Held.Evicted > 0 {
 		line("", "what was evicted since the memory was full is among the lost")
