@@ -43,8 +43,6 @@ func runReplicaof(c *Context) {
 
 func runSlaveof(c *Context) { runReplicaof(c) }
 
-func runClusterDisabled(c *Context) { c.Error(errNoCluster) }
-
 // runWait waits until so many copies have what the client has written. On a node
 // that replicates nothing there are none: for zero of them it answers at once,
 // otherwise when time is up or the client is unblocked.

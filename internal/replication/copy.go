@@ -36,6 +36,9 @@ type Copy struct {
 	behind atomic.Int64 // since when nothing comes that was written; see lag
 }
 
+// never is a place that no stream reaches.
+const never = 1<<64 - 1
+
 // CopyState is how far a copy is.
 type CopyState int32
 
@@ -69,7 +72,7 @@ func (c *Copy) Node() string {
 func missing(partition int, node string) *Copy {
 	c := &Copy{node: node, partition: partition, ended: make(chan struct{})}
 	c.state.Store(int32(Ended))
-	c.last.Store(1)
+	c.last.Store(never)
 	return c
 }
 
@@ -101,7 +104,10 @@ func (c *Copy) confirm() uint64 {
 	if c.sender == nil {
 		return c.last.Load()
 	}
-	p, _ := c.sender.out.append(func(b []byte) []byte { return appendRecord(b, effectConfirm, c.partition, 0) })
+	p, ok := c.sender.out.append(func(b []byte) []byte { return appendRecord(b, effectConfirm, c.partition, 0) })
+	if !ok {
+		return never
+	}
 	return max(p.end, c.last.Load())
 }
 
@@ -249,7 +255,7 @@ func (c *Copy) clear(db int, seq uint64) {
 // place which is never reached.
 func (c *Copy) appended(p place, ok bool) {
 	if !ok {
-		c.last.Add(1)
+		c.last.Store(never)
 		return
 	}
 	c.last.Store(p.end)

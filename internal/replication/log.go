@@ -201,10 +201,12 @@ func (g *Log) attach(c *Copy) bool {
 	return true
 }
 
-// detach ends that.
+// detach ends that. What is executed from here on the copy never has: as long as
+// it is required nothing of it is acknowledged.
 func (g *Log) detach(c *Copy) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	c.last.Store(never)
 	g.copies = slices.DeleteFunc(g.copies, func(o *Copy) bool { return o == c })
 }
 

@@ -175,6 +175,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 	}
 	switch e.kind {
 	case effectBegin:
+		r.promise(c, epoch) // a former owner's stream may still be open
 		r.store.FlushPartition(p)
 		in.begun[p] = epoch
 		c.seq, c.whole = e.seq, false
@@ -184,6 +185,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 			in.refuse(p, false)
 			return nil
 		}
+		r.promise(c, epoch)
 		in.begun[p] = epoch
 		return nil
 	case effectComplete:
@@ -253,11 +255,18 @@ func (r *Receiver) Promise(partition int, epoch uint64) (seq uint64, whole bool)
 	c := &r.copies[partition]
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r.promise(c, epoch)
+	return c.seq, c.whole
+}
+
+// promise raises the floor of a copy.
+//
+// REQUIRES: c.mu held.
+func (r *Receiver) promise(c *copied, epoch uint64) {
 	if epoch > c.floor {
 		c.floor = epoch
 		r.promises.Add(1)
 	}
-	return c.seq, c.whole
 }
 
 // Seq returns the number of the last effect that this node has of a partition.

@@ -226,16 +226,6 @@ func (c *nodes) owner(key string) *node {
 	return c.at(at)
 }
 
-// other returns a node that does not own a key.
-func (c *nodes) other(key string) *node {
-	for _, d := range c.list {
-		if d != c.owner(key) {
-			return d
-		}
-	}
-	return nil
-}
-
 // keyOf returns a key that the node owns.
 func (c *nodes) keyOf(d *node, name string) string {
 	for i := range 10_000 {

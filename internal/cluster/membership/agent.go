@@ -100,11 +100,17 @@ func (m *Member) inherit(p int, v *cluster.View) bool {
 		return true
 	}
 	if m.has.get(p) == nothing {
-		if len(r.InSync) > 0 {
+		if !m.mayBeginEmpty(p, r) {
 			return false // this process is a new one: see controller.Report.Empty
 		}
 		m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
 		m.receiver.Drop(p)
+	} else if m.cfg.Moves.Replicas > 0 {
+		// Nobody has handed it over: from here on its former owner is refused.
+		m.receiver.Promise(p, uint64(r.Epoch))
+		if former := m.routed.view; former != nil && former.Owner(p) != m.id && m.owned[p] != r.Epoch {
+			m.waitFor(p, former.Owner(p))
+		}
 	}
 	if m.promised.waits(p, m.now()) {
 		return false
@@ -113,6 +119,21 @@ func (m *Member) inherit(p int, v *cluster.View) bool {
 	m.has.handedOver(p, r.Epoch)
 	m.arriving.Unlock()
 	return true
+}
+
+// mayBeginEmpty reports whether a process that has nothing of a partition may
+// serve it. In a cluster that keeps copies others may have what it has lost: so
+// only when nobody has owned the partition before, or an operator accepts that.
+func (m *Member) mayBeginEmpty(p int, r *cluster.Row) bool {
+	if m.cfg.Moves.Replicas == 0 {
+		return len(r.InSync) == 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	accepted, ok := m.wishes.AcceptLoss[p]
+	former := m.routed.view
+	return ok && accepted.Epoch+1 == r.Epoch || m.firstVersion <= 1 && r.Epoch == 1 ||
+		former != nil && former.Rows[p].Owner == cluster.NoNode
 }
 
 // route puts the view in force.

@@ -128,7 +128,9 @@ type Member struct {
 	wishes    wishes
 	silent    map[cluster.NodeID]bool // who cannot be heard
 	promised  promised
-	owned     [cluster.Partitions]cluster.Epoch // of the agent: under which epoch the log of a partition is kept
+	// firstVersion is of the first view that this process has known.
+	firstVersion uint64
+	owned        [cluster.Partitions]cluster.Epoch // of the agent: under which epoch the log of a partition is kept
 
 	stored       stored // of the controller's goroutine
 	toldSettings int64  // of the agent
@@ -253,6 +255,9 @@ func (m *Member) learn(v *cluster.View) {
 	if m.view != nil && m.view.Version >= v.Version {
 		m.mu.Unlock()
 		return
+	}
+	if m.view == nil {
+		m.firstVersion = v.Version
 	}
 	m.view = v
 	close(m.viewNews)

@@ -67,14 +67,20 @@ func (m *Member) promise(payload []byte) ([]byte, error) {
 			return nil, fmt.Errorf("there is no partition %d", p)
 		}
 		seq, whole := m.receiver.Promise(p, uint64(q.Epochs[i]))
-		if v != nil && m.cfg.Lease > 0 {
-			if ago, ok := m.receiver.Answered(string(v.Owner(p))); ok {
-				m.promised.set(p, m.now()-ago+m.cfg.Lease+drift)
-			}
+		if v != nil {
+			m.waitFor(p, v.Owner(p))
 		}
 		a.Seqs, a.Whole = append(a.Seqs, seq), append(a.Whole, whole && m.has.get(p) != nothing)
 	}
 	return json.Marshal(&a)
+}
+
+// waitFor keeps a partition from being served for as long as its former owner may
+// count on the last answer that this node has given it.
+func (m *Member) waitFor(p int, former cluster.NodeID) {
+	if ago, ok := m.receiver.Answered(string(former)); ok && m.cfg.Lease > 0 {
+		m.promised.set(p, m.now()-ago+m.cfg.Lease+drift)
+	}
 }
 
 // ask asks nodes for promises and keeps their answers for the next decision.

@@ -68,6 +68,11 @@ func (m *Member) feed(p int, v *cluster.View, copies map[cluster.NodeID]*copying
 			}
 		case c.failed != "":
 			busy = true
+		case !inSync && m.isAnother(id, c):
+			m.moves.mu.Lock()
+			c.failed = "the node's process is another one"
+			m.moves.mu.Unlock()
+			busy = true
 		case !inSync:
 			busy = true
 			if c.caughtUp() && !c.offered && hasNode(v, r.Replicas, id) {
@@ -78,6 +83,16 @@ func (m *Member) feed(p int, v *cluster.View, copies map[cluster.NodeID]*copying
 		}
 	}
 	return busy
+}
+
+// isAnother reports whether a copy was begun for a process of a node that is no
+// more: the registry may know of the end of one only after its successor has
+// answered.
+func (m *Member) isAnother(id cluster.NodeID, c *copying) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, ok := m.registry.alive[id]
+	return ok && now.Incarnation != c.incarnation
 }
 
 // renew ends the log of a former time as owner that another node has taken the
