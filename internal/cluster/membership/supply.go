@@ -198,6 +198,9 @@ func (m *Member) finish(p int, epoch cluster.Epoch, c *copying) {
 		m.logs.Retire(p)
 		m.receiver.Has(p, log.Seq())
 		err := c.copy.HandOver(uint64(epoch))
+		// What the copies in sync have not acknowledged by now they never do to this
+		// node: who waits for it is told.
+		log.Fence()
 		if err != nil {
 			m.moves.setHanded(p, handed{})
 			m.log.Warn("hand-over failed and is tried again", "partition", p, "reason", err)
