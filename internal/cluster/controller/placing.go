@@ -93,7 +93,9 @@ func (d *draft) ask(present []int, had [][]int) {
 	lists := make([][]int, len(present))
 	for p := range lists {
 		lists[p] = append(lists[p], present[p])
-		lists[p] = append(lists[p], had[p]...)
+		if d.in.Settings.Replicas > 0 { // else who had a partition is of no account
+			lists[p] = append(lists[p], had[p]...)
+		}
 	}
 	want := make([]int, len(present))
 	copies := d.ring.Place(lists, d.in.Settings.Replicas)
