@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larder-cache/larder/bench/machine"
 	"github.com/larder-cache/larder/internal/nodes/witness"
 )
 
 func filled() *report {
-	r := newReport(machine{CPU: "a processor", Cores: 2, Commit: "abc"}, options{nodes: 3, seed: 7, rounds: 3})
+	r := newReport(origin{Machine: machine.Machine{CPU: "a processor", Cores: 2, Commit: "abc"}}, options{nodes: 3, seed: 7, rounds: 3})
 	r.Started = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, v := range []float64{2.1, 2.0, 2.6} {
 		r.add("forwarding", "pipeline 1", metric{"CPU, wrong node / owner", ""}, v)
@@ -130,20 +131,6 @@ func TestSave(t *testing.T) {
 	}
 }
 
-func TestMedian(t *testing.T) {
-	for _, row := range []struct {
-		values       []float64
-		middle, wide float64
-	}{{[]float64{3}, 3, 0}, {[]float64{1, 3}, 2, 1}, {[]float64{4, 1, 2}, 2, 1.5}} {
-		if median(row.values) != row.middle || spread(row.values) != row.wide {
-			t.Errorf("%v: median %v, spread %v", row.values, median(row.values), spread(row.values))
-		}
-	}
-	if m := median(nil); m == m { // NaN is not itself
-		t.Errorf("the median of nothing is %v", m)
-	}
-}
-
 func TestOptions(t *testing.T) {
 	for _, bad := range []string{"-only nothing", "-nodes 1", "-rounds 0", "more", "-writes 0"} {
 		if _, err := parseOptions(strings.Fields(bad)); err == nil {
@@ -158,7 +145,7 @@ func TestOptions(t *testing.T) {
 
 // TestTell takes the worse of the time during the moves and right behind them.
 func TestTell(t *testing.T) {
-	b := &bench{rep: newReport(machine{}, options{}), log: &strings.Builder{}}
+	b := &bench{rep: newReport(origin{}, options{}), log: &strings.Builder{}}
 	th := &theatre{bench: b}
 	sum, tail := witness.NewTally(), witness.NewTally()
 	sum.Elapsed, sum.Failed, sum.Longest = 2*time.Second, 1, witness.Moment{Took: 30 * time.Millisecond}

@@ -8,7 +8,6 @@
 //	suite.go      the suites, and what they share; one file for each follows
 //	goals.go      what a cluster is to reach, line by line
 //	report.go     medians, tables
-//	machine.go    where the numbers come from
 package main
 
 import (
@@ -24,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/larder-cache/larder/bench/machine"
 	"github.com/larder-cache/larder/internal/nodes"
 )
 
@@ -117,8 +117,8 @@ func measure(ctx context.Context, args []string) error {
 	}
 	// Loads that run at the same time must not wait for each other's processors.
 	runtime.GOMAXPROCS(runtime.NumCPU() + o.threads + 4)
-	b.rep = newReport(thisMachine(ctx), o)
-	if b.rep.Machine.Busy, err = busyCores(ctx); err != nil {
+	b.rep = newReport(origin{Machine: machine.This(ctx)}, o)
+	if b.rep.Machine.Busy, err = machine.BusyCores(ctx); err != nil {
 		return err
 	}
 	runErr := b.runSuites(ctx)

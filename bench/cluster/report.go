@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/bench/machine"
+	"github.com/larder-cache/larder/bench/stats"
 )
 
 // metric is something that is measured.
@@ -29,11 +32,17 @@ type cell struct {
 	Spread float64   `json:"spread"` // (highest - lowest) / median
 }
 
+// origin is where the numbers come from.
+type origin struct {
+	machine.Machine
+	Busy float64 `json:"cores_busy_before"` // with other work
+}
+
 // report collects values in the order in which they come.
 type report struct {
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
-	Machine  machine   `json:"machine"`
+	Machine  origin    `json:"machine"`
 	Suites   []string  `json:"suites"`
 	Nodes    int       `json:"nodes"`
 	Seed     uint64    `json:"seed"`
@@ -44,7 +53,7 @@ type report struct {
 	Cells    []*cell   `json:"cells"`
 }
 
-func newReport(m machine, o options) *report {
+func newReport(m origin, o options) *report {
 	return &report{Started: time.Now(), Machine: m, Suites: o.only, Nodes: o.nodes, Seed: o.seed, Rounds: o.rounds, Quick: o.quick}
 }
 
@@ -72,9 +81,9 @@ func (r *report) note(format string, args ...any) {
 
 // finish fills in what follows from the values.
 func (r *report) finish() {
-	r.Finished, r.Machine.LoadAfter = time.Now(), loadAverage()
+	r.Finished, r.Machine.LoadAfter = time.Now(), machine.LoadAverage()
 	for _, c := range r.Cells {
-		c.Median, c.Spread = median(c.Values), spread(c.Values)
+		c.Median, c.Spread = stats.Median(c.Values), stats.Spread(c.Values)
 	}
 	r.judge()
 }
@@ -89,7 +98,7 @@ func (r *report) markdown(w io.Writer) error {
 		b.WriteString(" with uncommitted changes")
 	}
 	fmt.Fprintf(&b, ". %d nodes, seed %d. Load average %s before, %s after.", r.Nodes, r.Seed, m.LoadBefore, m.LoadAfter)
-	if m.Busy > quietCores {
+	if m.Busy > machine.QuietCores {
 		fmt.Fprintf(&b, " **Other work kept %.1f cores busy; the times are no evidence.**", m.Busy)
 	}
 	if r.Quick {
@@ -200,29 +209,6 @@ func (r *report) save(dir string) (string, error) {
 		return "", err
 	}
 	return base, os.WriteFile(base+".md", []byte(b.String()), 0o644)
-}
-
-// median returns the middle of values, of an even number the mean of the two,
-// and NaN of none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	s := slices.Sorted(slices.Values(values))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
-}
-
-// spread returns the distance from the lowest to the highest value as a share
-// of the median, 0 for fewer than two values.
-func spread(values []float64) float64 {
-	m := median(values)
-	if len(values) < 2 || m == 0 {
-		return 0
-	}
-	return (slices.Max(values) - slices.Min(values)) / m
 }
 
 // highest returns the highest of values, NaN of none.

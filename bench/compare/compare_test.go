@@ -17,25 +17,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestMedianAndSpread(t *testing.T) {
-	for _, row := range []struct {
-		values       []float64
-		median, wide float64
-	}{
-		{[]float64{5}, 5, 0},
-		{[]float64{3, 1, 2}, 2, 1},
-		{[]float64{4, 1, 2, 3}, 2.5, 1.2},
-		{[]float64{0, 0}, 0, 0},
-	} {
-		if m, s := median(row.values), spread(row.values); m != row.median || math.Abs(s-row.wide) > 1e-9 {
-			t.Errorf("%v: median %g, spread %g", row.values, m, s)
-		}
-	}
-	if !math.IsNaN(median(nil)) {
-		t.Error("nothing has a median")
-	}
-}
-
 // threePeers is a report of one case with two rounds.
 func threePeers() *report {
 	r := &report{Peers: []string{larder, "redis", "pogocache"}, Versions: map[string]string{}, Rounds: 2}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/larder-cache/larder/bench/stats"
 	"github.com/larder-cache/larder/internal/loadgen"
 )
 
@@ -93,7 +94,7 @@ func (b *bench) halfOfReference(ctx context.Context, list []*process, config fun
 		b.rep.note("redis does not take part, so there is no half of its maximum.")
 		return 0, nil
 	}
-	half := math.Round(median(rates) / 2)
+	half := math.Round(stats.Median(rates) / 2)
 	b.rep.note("Half of redis's maximum is %.0f requests/s in the suite latency.", half)
 	return half, nil
 }

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/larder-cache/larder/bench/machine"
 )
 
 // options are what the command line says.
@@ -36,9 +38,6 @@ type options struct {
 	length  time.Duration
 	out     string
 }
-
-// quietCores is how many cores others may keep busy in a valid comparison.
-const quietCores = 0.15
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -118,17 +117,17 @@ func compare(ctx context.Context, args []string) error {
 	if len(peers) == 0 {
 		return errors.New("nobody to measure: install redis-server and memcached, or name binaries with VALKEY= POGOCACHE= ...")
 	}
-	busy, err := busyCores(ctx)
+	busy, err := machine.BusyCores(ctx)
 	if err != nil {
 		return err
 	}
-	loud := busy > quietCores
+	loud := busy > machine.QuietCores
 	if loud && !o.force {
-		return fmt.Errorf("other work keeps %.2f cores busy (load average %s); numbers taken now mean nothing: wait, or use -force", busy, loadAverage())
+		return fmt.Errorf("other work keeps %.2f cores busy (load average %s); numbers taken now mean nothing: wait, or use -force", busy, machine.LoadAverage())
 	}
 	// Loads that run at the same time must not wait for each other's processors.
 	runtime.GOMAXPROCS(runtime.NumCPU() + o.threads + 4)
-	rep := &report{Started: time.Now(), Machine: thisMachine(ctx), Quick: o.quick, Forced: loud, Rounds: o.rounds, Versions: map[string]string{}}
+	rep := &report{Started: time.Now(), Machine: thisOrigin(ctx), Quick: o.quick, Forced: loud, Rounds: o.rounds, Versions: map[string]string{}}
 	for _, p := range peers {
 		rep.Peers = append(rep.Peers, p.name)
 		rep.Versions[p.name] = p.version
@@ -165,7 +164,7 @@ func (b *bench) runSuites(ctx context.Context, names []string) error {
 // finish prints the report and saves it.
 func finish(rep *report, dir string) error {
 	rep.Finished = time.Now()
-	rep.Machine.LoadAfter = loadAverage()
+	rep.Machine.LoadAfter = machine.LoadAverage()
 	rep.compute()
 	rep.judge()
 	if err := rep.markdown(os.Stdout); err != nil {

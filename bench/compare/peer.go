@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/larder-cache/larder/internal/loadgen"
 )
@@ -178,4 +180,24 @@ func larderBinary(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("build larder (run this from the root of the repository): %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// versionOf asks a binary for its version; the first line that has a digit.
+func versionOf(ctx context.Context, p peer) string {
+	flag := "--version"
+	if ours(p.name) {
+		flag = "version"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, p.binary, flag).CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); strings.ContainsAny(line, "0123456789") {
+			return line[:min(len(line), 60)]
+		}
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/bench/machine"
+	"github.com/larder-cache/larder/bench/stats"
 )
 
 // metric is something that is measured, with what is better.
@@ -35,11 +39,26 @@ type cell struct {
 	ToBest      float64 `json:"ratio_to_best_peer,omitempty"`
 }
 
+// origin is where the numbers come from.
+type origin struct {
+	machine.Machine
+	MemoryBytes int64 `json:"memory_bytes"`
+}
+
+// thisOrigin describes the machine this runs on.
+func thisOrigin(ctx context.Context) origin {
+	o := origin{Machine: machine.This(ctx)}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		o.MemoryBytes = kilobytes(string(text), "MemTotal")
+	}
+	return o
+}
+
 // report collects values in the order in which they come.
 type report struct {
 	Started  time.Time         `json:"started"`
 	Finished time.Time         `json:"finished"`
-	Machine  machine           `json:"machine"`
+	Machine  origin            `json:"machine"`
 	Quick    bool              `json:"quick"`
 	Forced   bool              `json:"forced"` // the machine was busy
 	Rounds   int               `json:"rounds"`
@@ -75,7 +94,7 @@ func (r *report) note(format string, args ...any) {
 // compute fills in medians, spreads and ratios.
 func (r *report) compute() {
 	for _, c := range r.Cells {
-		c.Median, c.Spread = median(c.Values), spread(c.Values)
+		c.Median, c.Spread = stats.Median(c.Values), stats.Spread(c.Values)
 	}
 	for _, c := range r.Cells {
 		c.ToReference, c.ToBest = 0, 0

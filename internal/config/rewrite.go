@@ -2,9 +2,12 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+
+	"github.com/larder-cache/larder/internal/durable"
 )
 
 // Rewrite writes settings that have changed while the node ran back to the file
@@ -28,7 +31,11 @@ func Rewrite(now Config, names []string) error {
 	if err != nil || string(changed) == string(data) {
 		return err
 	}
-	return replaceFile(file, changed)
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(file, changed, info.Mode().Perm())
 }
 
 // amend returns the text of a configuration with the settings of these names in

@@ -50,9 +50,6 @@ func NewFleet(binary string, settings []byte) (*Fleet, error) {
 
 func (f *Fleet) settings() string { return filepath.Join(f.dir, "cluster.yaml") }
 
-// Dir is where the nodes keep their files until Close.
-func (f *Fleet) Dir() string { return f.dir }
-
 // Close kills all nodes, waits for their end and removes their files. It may be
 // called twice.
 func (f *Fleet) Close() error {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/internal/durable"
 )
 
 // DefaultDirectory is the data directory when none is given.
@@ -151,7 +153,7 @@ func (d *Dir) prepareInside() error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, name := range []string{identityName, incarnationName, viewName, settingsName, filepath.Join(tlsName, "*")} {
-		if err := removeUnfinished(d.in(name)); err != nil {
+		if err := durable.RemoveUnfinished(d.in(name)); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
 	}

@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -187,5 +186,4 @@ func TestNoAcknowledgedWriteIsLost(t *testing.T) {
 	nodes[0].stop()
 	nodes[1].stop()
 	nodes[2].stop()
-	_ = context.Background()
 }

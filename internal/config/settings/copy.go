@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/durable"
 )
 
 // copyName is the file of the last known settings in a node's data directory. It
@@ -40,5 +40,5 @@ func writeCopy(dir string, r Record) error {
 	if err != nil {
 		return err
 	}
-	return config.ReplaceFile(copyFile(dir), data, 0o600)
+	return durable.WriteFile(copyFile(dir), data, 0o600)
 }

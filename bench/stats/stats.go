@@ -1,13 +1,14 @@
-package main
+// Package stats has what the comparisons say about a few values.
+package stats
 
 import (
 	"math"
 	"slices"
 )
 
-// median returns the middle of values, of an even number the mean of the two,
+// Median returns the middle of values, of an even number the mean of the two,
 // and NaN of none.
-func median(values []float64) float64 {
+func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
@@ -18,10 +19,10 @@ func median(values []float64) float64 {
 	return s[len(s)/2]
 }
 
-// spread returns the distance from the lowest to the highest value as a share
+// Spread returns the distance from the lowest to the highest value as a share
 // of the median, 0 for fewer than two values.
-func spread(values []float64) float64 {
-	m := median(values)
+func Spread(values []float64) float64 {
+	m := Median(values)
 	if len(values) < 2 || m == 0 {
 		return 0
 	}

@@ -1,4 +1,6 @@
-package main
+// Package machine tells where measurements come from, and whether other work
+// disturbs them. What it reads is Linux's; elsewhere most of it stays empty.
+package machine
 
 import (
 	"context"
@@ -11,25 +13,26 @@ import (
 	"time"
 )
 
-// machine is where the numbers come from; without it they mean nothing.
-type machine struct {
-	CPU        string  `json:"cpu"`
-	Cores      int     `json:"cores"`
-	Kernel     string  `json:"kernel"`
-	Go         string  `json:"go"`
-	Commit     string  `json:"commit"`
-	Dirty      bool    `json:"uncommitted_changes"`
-	Busy       float64 `json:"cores_busy_before"` // with other work
-	LoadBefore string  `json:"load_average_before"`
-	LoadAfter  string  `json:"load_average_after"`
+// Machine is where numbers come from; without it they mean nothing.
+type Machine struct {
+	CPU        string `json:"cpu"`
+	Cores      int    `json:"cores"`
+	Kernel     string `json:"kernel"`
+	Go         string `json:"go"`
+	Commit     string `json:"commit"`
+	Dirty      bool   `json:"uncommitted_changes"`
+	LoadBefore string `json:"load_average_before"`
+	LoadAfter  string `json:"load_average_after"`
 }
 
-// quietCores is how many cores others may keep busy while results are evidence.
-const quietCores = 0.15
+// QuietCores is how many cores others may keep busy while results are evidence.
+const QuietCores = 0.15
 
-func thisMachine(ctx context.Context) machine {
-	m := machine{
-		Cores: runtime.NumCPU(), Go: runtime.Version(), LoadBefore: loadAverage(),
+// This describes the machine this runs on and the commit of the directory it
+// runs in. LoadAfter is left for the end.
+func This(ctx context.Context) Machine {
+	m := Machine{
+		Cores: runtime.NumCPU(), Go: runtime.Version(), LoadBefore: LoadAverage(),
 		Kernel: strings.TrimSpace(readText("/proc/sys/kernel/osrelease")),
 		Commit: output(ctx, "git", "rev-parse", "--short=12", "HEAD"),
 		Dirty:  output(ctx, "git", "status", "--porcelain", "--untracked-files=no") != "",
@@ -61,13 +64,14 @@ func output(ctx context.Context, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func loadAverage() string {
+// LoadAverage returns the three figures of /proc/loadavg, empty without it.
+func LoadAverage() string {
 	f := strings.Fields(readText("/proc/loadavg"))
 	return strings.Join(f[:min(3, len(f))], " ")
 }
 
-// busyCores measures for a second how many cores others keep busy.
-func busyCores(ctx context.Context) (float64, error) {
+// BusyCores measures for a second how many cores others keep busy.
+func BusyCores(ctx context.Context) (float64, error) {
 	used0, total0, err := cpuTimes()
 	if err != nil {
 		return 0, err
