@@ -120,9 +120,6 @@ func TestDemoCluster(t *testing.T) {
 		{"0", []string{"no copies are kept", "(copies: 0), 0 otherwise"}},
 	} {
 		t.Run("replicas "+row.replicas, func(t *testing.T) {
-			if row.replicas != "0" && os.Getenv("LARDER_COPIES") == "" {
-				t.Skip("failover with copies is not finished: set LARDER_COPIES=1 to run it")
-			}
 			t.Setenv("TMPDIR", t.TempDir())
 			var out demoOutput
 			err := runDemo(context.Background(), &out, "--duration", "3s", "--rate", "500", "--crowd", "60", "--clients", "6", "--replicas", row.replicas)

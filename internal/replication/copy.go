@@ -26,6 +26,7 @@ type Copy struct {
 	bytes   atomic.Int64 // of the scan
 
 	void    atomic.Bool   // the node has refused: what it acknowledges does not count
+	pledged atomic.Bool   // because it has promised itself to an owner of a higher epoch
 	last    atomic.Uint64 // place in the stream of the last effect; written under the log's lock
 	begun   sync.Mutex    // serializes attaching and detaching
 	over    bool          // GUARDED_BY(begun): not attached any more, or never
@@ -84,6 +85,10 @@ func (c *Copy) Acknowledged(place uint64) bool { return c.ackedTo() >= place }
 
 // Log returns what the copy is of.
 func (c *Copy) Log() *Log { return c.log }
+
+// Pledged reports whether the node has refused because it has promised to take
+// nothing from owners of so low an epoch.
+func (c *Copy) Pledged() bool { return c.pledged.Load() }
 
 // ackedTo returns the place up to which the node has applied the stream.
 func (c *Copy) ackedTo() uint64 {

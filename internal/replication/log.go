@@ -9,9 +9,10 @@ import (
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
-// Log is one partition at its owner: it numbers the effects and gives them to
-// every copy of the partition, learners and others. It implements [memory.Tap],
-// and the store has it from [Logs.Open] to [Logs.Drop]. Safe for concurrent use.
+// Log is one partition at its owner, for as long as it is the owner under one
+// epoch: it numbers the effects and gives them to every copy of the partition,
+// learners and others. It implements [memory.Tap], and the store has it from
+// [Logs.Open] to [Logs.Drop]. Safe for concurrent use.
 //
 // Invariant: the number of an effect is higher than that of every effect before
 // it, also of those under former owners.
@@ -258,7 +259,7 @@ type NeedState uint8
 const (
 	Met  NeedState = iota // everything has been acknowledged, or need not be any more
 	Open                  // something has not
-	Lost                  // something will never be: another node is the owner
+	Lost                  // something will hardly ever be: another node is, or is to be, the owner
 )
 
 // Any reports whether there is anything in the need.
@@ -303,7 +304,7 @@ func (l *Logs) Add(n *Need, partition int) {
 	}
 }
 
-// State returns what has become of a need. Once it is Met or Lost it stays so.
+// State returns what has become of a need. Once it is Met it stays so.
 func (n *Need) State() NeedState {
 	for len(n.marks) > 0 {
 		switch m := &n.marks[len(n.marks)-1]; m.state() {
@@ -325,6 +326,8 @@ func (m *mark) state() NeedState {
 		return Lost
 	case !slices.Contains(*m.log.required.Load(), m.copy):
 		return Met // whom the view does not name any more need not acknowledge
+	case m.copy.Pledged():
+		return Lost // another owner is about to come
 	}
 	return Open
 }

@@ -249,9 +249,7 @@ func (s *Sender) refused(r Refusal) {
 		return
 	}
 	c.void.Store(true)
-	if r.Promised {
-		c.log.Fence()
-	}
+	c.pledged.Store(r.Promised)
 	c.finish(ErrRefused)
 }
 
@@ -339,7 +337,7 @@ func (s *Sender) copy(log *Log, epoch uint64, resumes bool) (*Copy, error) {
 	s.copies[partition] = c
 	s.mu.Unlock()
 	if resumes && !c.begin() {
-		return nil, s.Err()
+		return nil, ErrBroken
 	}
 	s.mu.Lock()
 	s.scans = append(s.scans, c)

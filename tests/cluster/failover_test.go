@@ -46,9 +46,6 @@ func growCopied(t *testing.T, count int) *nodes.Cluster {
 // then one that is the controller, under load. A node that died has nothing when
 // it is back, so what it is left with in the end was copied to it.
 func TestKilledOwners(t *testing.T) {
-	if os.Getenv("LARDER_COPIES") == "" {
-		t.Skip("failover with copies is not finished: set LARDER_COPIES=1 to run it")
-	}
 	c := growCopied(t, 3)
 	record := history.NewRecorder(nil)
 	clients, err := history.Start(history.Config{Addresses: c.Addresses, Recorder: record, Seed: 4, Think: 5 * time.Millisecond})

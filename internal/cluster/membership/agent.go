@@ -38,12 +38,15 @@ func (m *Member) agent() {
 // reconcile makes this node do what the view asks of it, and reports whether
 // something is under way. The order matters:
 //
-//  1. What this node becomes the owner of is made ready.
-//  2. Routes: from here on no request is executed for what was given away.
+//  1. Routes: from here on no request is executed for what was given away, or
+//     belongs to this node under another epoch now.
+//  2. What this node has become the owner of is made ready, and then routed.
 //  3. Hand-overs, copies, and dropping what is not needed any more.
 //  4. The controller is told.
 //
 // Invariant: a hand-over's last record follows the last write to the partition.
+// Invariant: under an epoch nothing is executed before the copies in sync are
+// given every effect, and nothing while they change from one epoch to the next.
 func (m *Member) reconcile() (busy bool) {
 	m.tellPresence()
 	v := m.ownView()
@@ -51,7 +54,9 @@ func (m *Member) reconcile() (busy bool) {
 		return false
 	}
 	self := int16(v.Index(m.id))
-	waits := m.settle(v, self)
+	former := m.routed.view
+	m.route(v, self)
+	waits := m.settle(former, v, self)
 	m.route(v, self)
 	busy = m.supply(v, self) || waits
 	return m.report(v, self) || busy
@@ -73,20 +78,20 @@ func (m *Member) ownView() *cluster.View {
 	return with
 }
 
-// settle notes what this node has of its own partitions, and reports whether it
-// has to wait with one of them.
-func (m *Member) settle(v *cluster.View, self int16) (waits bool) {
+// settle makes partitions ready that this node has become the owner of, and
+// reports whether it has to wait with one of them.
+func (m *Member) settle(former, v *cluster.View, self int16) (waits bool) {
 	for p := range v.Rows {
 		r := &v.Rows[p]
-		if r.Owner != self || m.owned[p] == r.Epoch && m.has.arrived(p, r.Epoch) {
+		if r.Owner != self || m.serves[p] == r.Epoch {
 			continue
 		}
-		if !v.Arriving(p) && !m.inherit(p, v) {
+		if !v.Arriving(p) && !m.inherit(p, former, v) {
 			waits = true
 			continue
 		}
 		if m.has.arrived(p, r.Epoch) {
-			m.resume(p, v)
+			m.takeOver(p, v)
 		}
 	}
 	return waits
@@ -94,13 +99,13 @@ func (m *Member) settle(v *cluster.View, self int16) (waits bool) {
 
 // inherit makes a partition that nobody has to hand over complete, with what this
 // node has of it; false when it has to wait, or has nothing while others have.
-func (m *Member) inherit(p int, v *cluster.View) bool {
+func (m *Member) inherit(p int, former, v *cluster.View) bool {
 	r := &v.Rows[p]
 	if m.has.arrived(p, r.Epoch) {
 		return true
 	}
 	if m.has.get(p) == nothing {
-		if !m.mayBeginEmpty(p, r) {
+		if !m.mayBeginEmpty(p, former, r) {
 			return false // this process is a new one: see controller.Report.Empty
 		}
 		m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
@@ -108,7 +113,7 @@ func (m *Member) inherit(p int, v *cluster.View) bool {
 	} else if m.cfg.Moves.Replicas > 0 {
 		// Nobody has handed it over: from here on its former owner is refused.
 		m.receiver.Promise(p, uint64(r.Epoch))
-		if former := m.routed.view; former != nil && former.Owner(p) != m.id && m.owned[p] != r.Epoch {
+		if former != nil && former.Owner(p) != m.id {
 			m.waitFor(p, former.Owner(p))
 		}
 	}
@@ -124,21 +129,20 @@ func (m *Member) inherit(p int, v *cluster.View) bool {
 // mayBeginEmpty reports whether a process that has nothing of a partition may
 // serve it. In a cluster that keeps copies others may have what it has lost: so
 // only when nobody has owned the partition before, or an operator accepts that.
-func (m *Member) mayBeginEmpty(p int, r *cluster.Row) bool {
+func (m *Member) mayBeginEmpty(p int, former *cluster.View, r *cluster.Row) bool {
 	if m.cfg.Moves.Replicas == 0 {
 		return len(r.InSync) == 0
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	accepted, ok := m.wishes.AcceptLoss[p]
-	former := m.routed.view
 	return ok && accepted.Epoch+1 == r.Epoch || m.firstVersion <= 1 && r.Epoch == 1 ||
 		former != nil && former.Rows[p].Owner == cluster.NoNode
 }
 
 // route puts the view in force.
 func (m *Member) route(v *cluster.View, self int16) {
-	ready := func(p int) bool { return m.has.arrived(p, v.Rows[p].Epoch) }
+	ready := func(p int) bool { return m.serves[p] == v.Rows[p].Epoch }
 	arrivals := 0
 	for p := range v.Rows {
 		if v.Rows[p].Owner == self && ready(p) {
@@ -193,7 +197,7 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 		}
 		anybody = true
 		row := &v.Rows[p]
-		if row.Owner == self && m.has.arrived(p, row.Epoch) {
+		if row.Owner == self && m.serves[p] == row.Epoch {
 			r.Arrived = append(r.Arrived, controller.Arrived{Partition: p, Epoch: row.Epoch})
 		}
 	}
@@ -225,11 +229,12 @@ func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving
 		switch {
 		case row.Owner == self && v.Streaming(p):
 			l := controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Target(p), Stage: controller.Sending}
-			if c := m.moves.of(link{p, l.Target}); c != nil {
+			if c := m.moves.copies[p][l.Target]; c != nil {
 				l.TargetIncarnation = c.incarnation
+				err := c.failure()
 				switch {
-				case c.failed != "":
-					l.Stage, l.Reason = controller.Failed, c.failed
+				case err != nil:
+					l.Stage, l.Reason = controller.Failed, err.Error()
 				case c.caughtUp():
 					l.Stage = controller.CaughtUp
 				}
@@ -241,7 +246,7 @@ func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving
 			list = append(list, l)
 		case row.Owner != self && v.Arriving(p) && m.hands(p, row):
 			l := controller.Leaving{Partition: p, Epoch: row.Epoch, Target: v.Owner(p), Stage: controller.HandingOver}
-			if c := m.moves.of(link{p, l.Target}); c != nil {
+			if c := m.moves.copies[p][l.Target]; c != nil {
 				l.TargetIncarnation = c.incarnation
 			}
 			list = append(list, l)
@@ -258,7 +263,7 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 		if row.Owner != self {
 			continue
 		}
-		if !m.has.arrived(p, row.Epoch) {
+		if m.serves[p] != row.Epoch {
 			if !v.Arriving(p) && m.has.get(p) == nothing {
 				empty = append(empty, controller.Arrived{Partition: p, Epoch: row.Epoch})
 			}
@@ -266,14 +271,15 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 		}
 		for _, at := range row.Replicas {
 			id := v.Nodes[at].ID
-			c := m.moves.of(link{p, id})
+			c := m.moves.copies[p][id]
 			if c == nil {
 				continue
 			}
 			of := controller.CopyOf{Partition: p, Epoch: row.Epoch, Node: id, Incarnation: c.incarnation, Stage: controller.Sending}
+			err := c.failure()
 			switch {
-			case c.failed != "":
-				of.Stage, of.Reason, of.Fenced = controller.Failed, c.failed, c.fenced
+			case err != nil:
+				of.Stage, of.Reason, of.Fenced = controller.Failed, err.Error(), c.fenced()
 			case slices.Contains(row.InSync, at):
 				continue
 			case c.offered && c.caughtUp() && c.copy.Acknowledged(c.place):

@@ -129,7 +129,7 @@ func (n *testNode) reroute(r *cluster.Routes) {
 // Call implements [Peers].
 func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload []byte) ([]byte, error) {
 	other := n.w.node(to.ID)
-	if other == nil {
+	if other == nil || n.dead.Load() {
 		return nil, errors.New("unreachable")
 	}
 	return other.member.Answer(n.id, kind, payload)
@@ -391,7 +391,7 @@ func TestRemovedNodeStaysOut(t *testing.T) {
 	}
 	b.stop()
 	_, err := Start(context.Background(), Config{
-		Self: cluster.Node{ID: b.id, Weight: 100}, Incarnation: 2, Configuration: &connection{w.conf, b}, Peers: b, Store: a.store, Reroute: b.reroute,
+		Self: cluster.Node{ID: b.id, Weight: 100}, Incarnation: 2, Configuration: &connection{w.conf, &testNode{id: b.id}}, Peers: b, Store: a.store, Reroute: b.reroute,
 	})
 	if !errors.Is(err, ErrLeft) {
 		t.Errorf("a removed node starts: %v", err)

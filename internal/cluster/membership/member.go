@@ -130,7 +130,7 @@ type Member struct {
 	promised  promised
 	// firstVersion is of the first view that this process has known.
 	firstVersion uint64
-	owned        [cluster.Partitions]cluster.Epoch // of the agent: under which epoch the log of a partition is kept
+	serves       [cluster.Partitions]cluster.Epoch // of the agent: the epoch for which it has made each partition ready
 
 	stored       stored // of the controller's goroutine
 	toldSettings int64  // of the agent

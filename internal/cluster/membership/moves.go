@@ -1,7 +1,7 @@
 package membership
 
 import (
-	"errors"
+	"slices"
 	"sync"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -11,34 +11,45 @@ import (
 // moves are the copies from this node to others: of partitions that move, and of
 // those that are kept in several nodes.
 type moves struct {
+	// copies are of the agent alone.
+	copies [cluster.Partitions]map[cluster.NodeID]*copying
+
 	mu      sync.Mutex
-	senders map[cluster.NodeID]*replication.Sender // GUARDED_BY(mu), as the next
-	copies  map[link]*copying
-	handed  map[int]handed // hand-overs, by partition
+	senders map[cluster.NodeID]*replication.Sender // GUARDED_BY(mu), as all below
+	handed  map[int]handed                         // hand-overs, by partition
 	closed  bool
 }
 
-// link names a copy: of what, where.
-type link struct {
-	partition int
-	node      cluster.NodeID
-}
-
-// copying is a copy with what the agent knows of it.
+// copying is a copy with what the agent knows of it. It is the agent's alone.
 type copying struct {
-	copy        *replication.Copy // nil: it could not begin
+	copy        *replication.Copy // nil: it has not begun
 	incarnation uint64            // of the process that has it
 	offered     bool              // its acknowledgement is required from now on
 	place       uint64            // what it must have acknowledged to be offered to the controller
-	failed      string            // why it has ended; the controller has to hear of it first
-	fenced      bool              // the node has promised itself to another owner
+	why         error             // why the agent has given it up
 }
 
-// live reports whether effects reach the node.
-func (c *copying) live() bool { return c != nil && c.failed == "" && c.copy != nil }
+// failure returns why effects do not reach the node any more; the controller has
+// to hear of it before another copy begins. Nil while they do.
+func (c *copying) failure() error {
+	if c.why != nil || c.copy == nil {
+		return c.why
+	}
+	select {
+	case <-c.copy.Done():
+		return c.copy.Err()
+	default:
+		return nil
+	}
+}
+
+// fenced reports whether the node has promised itself to another owner.
+func (c *copying) fenced() bool { return c.copy != nil && c.copy.Pledged() }
 
 // caughtUp reports whether the node has everything.
-func (c *copying) caughtUp() bool { return c.live() && c.copy.State() == replication.CaughtUp }
+func (c *copying) caughtUp() bool {
+	return c != nil && c.why == nil && c.copy != nil && c.copy.State() == replication.CaughtUp
+}
 
 // handed is how far a hand-over is.
 type handed struct {
@@ -48,8 +59,10 @@ type handed struct {
 }
 
 func (s *moves) init() {
-	s.senders = map[cluster.NodeID]*replication.Sender{}
-	s.copies, s.handed = map[link]*copying{}, map[int]handed{}
+	s.senders, s.handed = map[cluster.NodeID]*replication.Sender{}, map[int]handed{}
+	for p := range s.copies {
+		s.copies[p] = map[cluster.NodeID]*copying{}
+	}
 }
 
 func (s *moves) close() {
@@ -63,36 +76,13 @@ func (s *moves) close() {
 	}
 }
 
-// of returns a copy, nil when there is none.
-func (s *moves) of(l link) *copying {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.copies[l]
-}
-
-// all returns the copies of every partition.
-func (s *moves) all() map[int]map[cluster.NodeID]*copying {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := map[int]map[cluster.NodeID]*copying{}
-	for l, c := range s.copies {
-		if all[l.partition] == nil {
-			all[l.partition] = map[cluster.NodeID]*copying{}
-		}
-		all[l.partition][l.node] = c
-	}
-	return all
-}
-
-// drop ends the copies of a partition to all nodes but those that keep names.
-func (s *moves) drop(p int, nodes map[cluster.NodeID]*copying, keep func(cluster.NodeID) bool) {
-	for node, c := range nodes {
-		if keep(node) {
+// drop ends the copies of a partition to all nodes but those that are wanted.
+func (s *moves) drop(p int, wanted []cluster.NodeID) {
+	for node, c := range s.copies[p] {
+		if slices.Contains(wanted, node) {
 			continue
 		}
-		s.mu.Lock()
-		delete(s.copies, link{p, node})
-		s.mu.Unlock()
+		delete(s.copies[p], node)
 		if c.copy != nil {
 			c.copy.Abort()
 		}
@@ -134,10 +124,10 @@ func (m *Member) version() uint64 {
 
 // begin begins a copy of a partition, with a scan or, for a node that has it all,
 // without. One that had failed is forgotten.
-func (m *Member) begin(p int, epoch cluster.Epoch, to *cluster.Node, resume bool) *copying {
+func (m *Member) begin(p int, epoch cluster.Epoch, to *cluster.Node, resume bool) {
 	sender := m.sender(to)
 	if sender == nil {
-		return nil
+		return // this node stops
 	}
 	m.mu.Lock()
 	incarnation := m.registry.alive[to.ID].Incarnation
@@ -148,27 +138,6 @@ func (m *Member) begin(p int, epoch cluster.Epoch, to *cluster.Node, resume bool
 		begin = sender.Resume
 	}
 	c := &copying{incarnation: incarnation, offered: resume}
-	copy, err := begin(log, uint64(epoch))
-	if err != nil {
-		c.failed = err.Error() // the stream has just broken
-	}
-	c.copy = copy
-	m.moves.mu.Lock()
-	m.moves.copies[link{p, to.ID}] = c
-	m.moves.mu.Unlock()
-	if err == nil {
-		m.goes(func() { m.watch(c, log) })
-	}
-	return c
-}
-
-// watch notes how a copy ends.
-func (m *Member) watch(c *copying, log *replication.Log) {
-	<-c.copy.Done()
-	if err := c.copy.Err(); err != nil && !errors.Is(err, replication.ErrAborted) {
-		m.moves.mu.Lock()
-		c.failed, c.fenced = err.Error(), log.Fenced()
-		m.moves.mu.Unlock()
-	}
-	m.nudge()
+	c.copy, c.why = begin(log, uint64(epoch)) // it fails when the stream has just broken
+	m.moves.copies[p][to.ID] = c
 }

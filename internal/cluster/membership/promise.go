@@ -67,6 +67,9 @@ func (m *Member) promise(payload []byte) ([]byte, error) {
 			return nil, fmt.Errorf("there is no partition %d", p)
 		}
 		seq, whole := m.receiver.Promise(p, uint64(q.Epochs[i]))
+		if log := m.logs.Log(p); log != nil {
+			seq = max(seq, log.Seq()) // it has not heard yet that it is the owner no more
+		}
 		if v != nil {
 			m.waitFor(p, v.Owner(p))
 		}

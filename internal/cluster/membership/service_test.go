@@ -98,10 +98,16 @@ type connection struct {
 
 var _ Configuration = (*connection)(nil)
 
+// cut reports whether the node does not reach the service: what was killed does
+// nothing any more.
+//
+// REQUIRES: c.mu held.
+func (c *connection) cut() bool { return c.away || c.node.dead.Load() }
+
 func (c *connection) Load(_ context.Context, key string) (Item, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	if c.cut() {
 		return Item{}, errAway
 	}
 	it, ok := c.items[key]
@@ -114,7 +120,7 @@ func (c *connection) Load(_ context.Context, key string) (Item, error) {
 func (c *connection) List(_ context.Context, prefix string) (list []Item, revision int64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	if c.cut() {
 		return nil, 0, errAway
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.items)) {
@@ -132,12 +138,12 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 		for {
 			c.mu.Lock()
 			d := Delivery{Revision: c.revision}
-			if c.away {
+			if c.cut() {
 				d.Revision = after
 			}
 			for _, e := range c.log {
 				switch {
-				case c.away || e.revision <= after || !strings.HasPrefix(e.item.Key, prefix):
+				case c.cut() || e.revision <= after || !strings.HasPrefix(e.item.Key, prefix):
 				case e.removed:
 					d.Removed = append(d.Removed, e.item.Key)
 				default:
@@ -167,7 +173,7 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 func (c *connection) Save(_ context.Context, key string, data []byte, revision int64, t Term, absent ...string) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	if c.cut() {
 		return 0, errAway
 	}
 	if revision != AnyRevision && c.items[key].Revision != revision {
@@ -187,7 +193,7 @@ func (c *connection) Save(_ context.Context, key string, data []byte, revision i
 func (c *connection) Remove(_ context.Context, key string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	if c.cut() {
 		return errAway
 	}
 	c.write(key, nil, true)
@@ -202,7 +208,7 @@ type registration struct {
 func (c *connection) Register(_ context.Context, key string, data []byte, _ time.Duration) (Registration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away {
+	if c.cut() {
 		return nil, errAway
 	}
 	c.write(key, data, false)
@@ -213,7 +219,7 @@ func (c *connection) Register(_ context.Context, key string, data []byte, _ time
 func (r *registration) Update(_ context.Context, data []byte) error {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	if r.c.away || r.c.owner[r.key] != r.c.node.id {
+	if r.c.cut() || r.c.owner[r.key] != r.c.node.id {
 		return errors.New("lost")
 	}
 	r.c.write(r.key, data, false)
@@ -232,7 +238,7 @@ type term struct {
 func (c *connection) Campaign(ctx context.Context, name, id string, _ time.Duration) (Term, error) {
 	for {
 		c.mu.Lock()
-		if _, taken := c.items[name]; !taken && !c.away {
+		if _, taken := c.items[name]; !taken && !c.cut() {
 			t := &term{c: c, revision: c.write(name, []byte(id), false), done: make(chan struct{})}
 			c.owner[name] = c.node.id
 			c.mu.Unlock()
@@ -254,7 +260,7 @@ func (t *term) Resign(context.Context) error {
 	t.once.Do(func() { close(t.done) })
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
-	if t.c.away {
+	if t.c.cut() {
 		return errAway
 	}
 	if t.c.items[keyController].Revision == t.revision {
@@ -266,6 +272,9 @@ func (t *term) Resign(context.Context) error {
 func (c *connection) Depose(_ context.Context, name, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut() {
+		return errAway
+	}
 	if string(c.items[name].Data) == id {
 		c.write(name, nil, true)
 	}

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -8,23 +9,28 @@ import (
 	"github.com/larder-cache/larder/internal/replication"
 )
 
+// Why copies are given up that have not failed by themselves.
+var (
+	errNotBegun = errors.New("it was not there when this node became the owner")
+	errAnother  = errors.New("the node's process is another one")
+)
+
 // supply keeps the copies that the view wants of this node's partitions, hands
 // over what it has given away, and drops what is not needed any more. It reports
 // whether anything is under way.
 func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
-	copies := m.moves.all()
 	for p := range v.Rows {
 		r := &v.Rows[p]
 		switch {
-		case r.Owner == self && m.has.arrived(p, r.Epoch):
-			busy = m.feed(p, v, copies[p]) || busy
+		case r.Owner == self && m.serves[p] == r.Epoch:
+			busy = m.feed(p, v) || busy
 		case r.Owner == self:
 			busy = true
 		case v.Arriving(p) && m.hands(p, r):
 			busy = true
 			m.handOver(p, r, &v.Nodes[r.Owner])
 		default:
-			m.moves.drop(p, copies[p], func(cluster.NodeID) bool { return false })
+			m.moves.drop(p, nil)
 			m.logs.Drop(p)
 			m.forget(p, r, self)
 		}
@@ -37,10 +43,10 @@ func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
 //
 // Invariant: a copy does not begin anew towards a node that the view has in sync:
 // it would wipe what may be the only other copy.
-func (m *Member) feed(p int, v *cluster.View, copies map[cluster.NodeID]*copying) (busy bool) {
-	r := &v.Rows[p]
+func (m *Member) feed(p int, v *cluster.View) (busy bool) {
+	r, copies := &v.Rows[p], m.moves.copies[p]
 	wanted := wantedCopies(v, p)
-	m.moves.drop(p, copies, func(id cluster.NodeID) bool { return slices.Contains(wanted, id) })
+	m.moves.drop(p, wanted)
 	if len(wanted) == 0 {
 		if log := m.logs.Log(p); log != nil {
 			log.Require(nil)
@@ -48,36 +54,31 @@ func (m *Member) feed(p int, v *cluster.View, copies map[cluster.NodeID]*copying
 		}
 		return false
 	}
-	m.renew(p, r)
 	log := m.logs.Open(p, m.receiver.Seq(p))
-	m.require(log, v, p, copies)
+	m.require(log, v, p)
 	for _, id := range wanted {
 		inSync := hasNode(v, r.InSync, id)
 		c := copies[id]
 		switch {
 		case c == nil && inSync:
 			// Nothing was begun before the first write: the controller takes it out.
-			m.moves.mu.Lock()
-			m.moves.copies[link{p, id}] = &copying{failed: "it was not there when this node became the owner"}
-			m.moves.mu.Unlock()
+			copies[id] = &copying{why: errNotBegun}
 			busy = true
 		case c == nil:
 			busy = true
 			if m.Alive(id) {
 				m.begin(p, r.Epoch, v.Node(id), false)
 			}
-		case c.failed != "":
+		case c.failure() != nil:
 			busy = true
 		case !inSync && m.isAnother(id, c):
-			m.moves.mu.Lock()
-			c.failed = "the node's process is another one"
-			m.moves.mu.Unlock()
+			c.why = errAnother
 			busy = true
 		case !inSync:
 			busy = true
 			if c.caughtUp() && !c.offered && hasNode(v, r.Replicas, id) {
 				c.offered = true
-				m.require(log, v, p, copies)
+				m.require(log, v, p)
 				c.place = c.copy.Place()
 			}
 		}
@@ -95,23 +96,14 @@ func (m *Member) isAnother(id cluster.NodeID, c *copying) bool {
 	return ok && now.Incarnation != c.incarnation
 }
 
-// renew ends the log of a former time as owner that another node has taken the
-// place of.
-func (m *Member) renew(p int, r *cluster.Row) {
-	if log := m.logs.Log(p); log != nil && log.Fenced() && m.owned[p] != r.Epoch {
-		m.logs.Drop(p)
-	}
-	m.owned[p] = r.Epoch
-}
-
 // require makes the acknowledgements count of whom the view has in sync and of
 // whom this node has offered.
-func (m *Member) require(log *replication.Log, v *cluster.View, p int, copies map[cluster.NodeID]*copying) {
+func (m *Member) require(log *replication.Log, v *cluster.View, p int) {
 	var nodes []string
 	for _, at := range v.Rows[p].InSync {
 		nodes = append(nodes, string(v.Nodes[at].ID))
 	}
-	for id, c := range copies {
+	for id, c := range m.moves.copies[p] {
 		if c.offered && !slices.Contains(nodes, string(id)) && hasNode(v, v.Rows[p].Replicas, id) {
 			nodes = append(nodes, string(id))
 		}
@@ -136,24 +128,28 @@ func hasNode(v *cluster.View, list []int16, id cluster.NodeID) bool {
 	return slices.ContainsFunc(list, func(at int16) bool { return v.Nodes[at].ID == id })
 }
 
-// resume gives the copies in sync of a partition that this node begins to own
-// every effect from the first on.
+// takeOver makes a partition ready that this node owns from this epoch on: what
+// is left of an earlier epoch ends, and the copies in sync get every effect from
+// the first on.
 //
-// REQUIRES: no request for the partition is executed yet.
-func (m *Member) resume(p int, v *cluster.View) {
+// REQUIRES: no request for the partition is executed.
+func (m *Member) takeOver(p int, v *cluster.View) {
 	r := &v.Rows[p]
-	if m.owned[p] == r.Epoch || len(r.InSync) == 0 {
+	if log := m.logs.Log(p); log != nil {
+		m.receiver.Has(p, log.Seq())
+		m.logs.Drop(p)
+	}
+	m.receiver.Has(p, 0)
+	m.moves.drop(p, nil)
+	m.serves[p] = r.Epoch
+	if len(r.InSync) == 0 {
 		return
 	}
-	m.renew(p, r)
 	log := m.logs.Open(p, m.receiver.Seq(p))
-	copies := map[cluster.NodeID]*copying{}
 	for _, at := range r.InSync {
-		if c := m.begin(p, r.Epoch, &v.Nodes[at], true); c != nil {
-			copies[v.Nodes[at].ID] = c
-		}
+		m.begin(p, r.Epoch, &v.Nodes[at], true)
 	}
-	m.require(log, v, p, copies)
+	m.require(log, v, p)
 }
 
 // hands reports whether this node has what the new owner of an arriving
@@ -173,9 +169,9 @@ func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node) {
 	if h.epoch == r.Epoch && (!h.done || incarnation == 0 || incarnation == h.incarnation) {
 		return // under way, or done
 	}
-	c := m.moves.of(link{p, to.ID})
+	c := m.moves.copies[p][to.ID]
 	switch {
-	case c == nil || c.failed != "" || h.done:
+	case c == nil || c.failure() != nil || h.done:
 		// The stream broke after the view had changed, or the new owner is another
 		// process now.
 		m.moves.setHanded(p, handed{})

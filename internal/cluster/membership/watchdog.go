@@ -136,9 +136,4 @@ func (m *Member) depose() {
 		return
 	}
 	m.log.Warn("the controller cannot be heard: another one is elected", "controller", leader.Short())
-	m.mu.Lock()
-	if m.leader == leader {
-		m.leader = "" // until the watch brings the next one
-	}
-	m.mu.Unlock()
 }
