@@ -182,8 +182,9 @@ func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node) {
 }
 
 // handPatience is for how long a hand-over waits until the copies in sync have
-// the last writes, which are acknowledged then.
-const handPatience = 300 * time.Millisecond
+// the last writes, which are acknowledged then. Whoever waits for the partition
+// waits with it; longer than that the controller has nobody wait.
+const handPatience = time.Second
 
 // finish runs a hand-over; when it fails the next look tries again.
 func (m *Member) finish(p int, epoch cluster.Epoch, c *copying) {

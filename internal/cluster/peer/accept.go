@@ -54,6 +54,7 @@ func (n *Network) admit(tcp net.Conn) {
 		return
 	}
 	n.counters.accepts.Add(1)
+	n.present(c.info.Node)
 	err = c.serve()
 	n.remove(c)
 	if cause := c.cause.Load(); cause != nil {
@@ -62,6 +63,16 @@ func (n *Network) admit(tcp net.Conn) {
 	c.close(err)
 	if !errors.Is(err, ErrClosed) {
 		n.counters.failures[reasonOf(err)].Add(1)
+	}
+}
+
+// present has the links to a node that has just connected try again, if they are
+// down: it is there.
+func (n *Network) present(node string) {
+	for _, l := range n.links() {
+		if l.node == node && l.conn.Load() == nil {
+			l.retry()
+		}
 	}
 }
 

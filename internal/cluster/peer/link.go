@@ -19,6 +19,7 @@ type Link struct {
 	ctx        context.Context // ends with Close
 	cancel     context.CancelFunc
 	watched    atomic.Bool
+	wake       chan struct{} // has an element when it is worth trying to connect at once
 
 	conn       atomic.Pointer[outbound] // nil: down
 	traffic    traffic
@@ -178,10 +179,20 @@ func (l *Link) run() {
 		if d := pause.next(); d > 0 {
 			select {
 			case <-l.net.cfg.Clock.After(d):
+			case <-l.wake:
+				pause.current = 0
 			case <-l.ctx.Done():
 				return
 			}
 		}
+	}
+}
+
+// retry makes a link that is down try again at once.
+func (l *Link) retry() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 }
 

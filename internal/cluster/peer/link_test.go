@@ -6,8 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func both(t *testing.T, run func(t *testing.T, s secured)) {
@@ -271,4 +274,46 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, round); n > 5 {
 		t.Errorf("%v allocations for 100 requests", n)
 	}
+}
+
+// rude is a listener that hangs up on the first who calls.
+type rude struct {
+	net.Listener
+	called atomic.Bool
+}
+
+func (l *rude) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil && !l.called.Swap(true) {
+		c.Close()
+		return l.Listener.Accept()
+	}
+	return c, err
+}
+
+// TestRetriedAtOnce: a link that would try again in an hour is up as soon as its
+// node has called, or has another address.
+func TestRetriedAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, s secured) {
+		c := newTestCluster(t, s)
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+		b := c.config("b")
+		b.Listen, b.Listener = "", &rude{Listener: first}
+		nb := c.node(b)
+		a := c.config("a")
+		a.BackoffMin, a.BackoffMax = time.Hour, time.Hour
+		na := c.node(a)
+		l := linkTo(t, na, nb, "b")
+		eventually(t, "the first attempt has failed", func() bool { return l.Err() != nil })
+		linkTo(t, nb, na, "a")
+		waitUp(t, l)
+
+		other, err := na.Link("b", "127.0.0.1:1", "control")
+		check(t, err)
+		eventually(t, "nobody listens there", func() bool { return other.Err() != nil })
+		_, err = na.Link("b", nb.Addr().String(), "control")
+		check(t, err)
+		waitUp(t, other)
+	})
 }

@@ -89,8 +89,8 @@ func (n *Network) at(elapsed int64) time.Time {
 }
 
 // Link returns the link to a node for a lane, and opens it if there is none. A
-// new address is used from the next attempt to connect on. It does not wait for
-// the connection. Errors: ErrClosed, and the node's own id.
+// new address is tried at once when the link is down. It does not wait for the
+// connection. Errors: ErrClosed, and the node's own id.
 func (n *Network) Link(node, addr, lane string) (*Link, error) {
 	if node == n.cfg.Self.Node {
 		return nil, fmt.Errorf("peer: link to node %s: that is this node", node)
@@ -103,11 +103,15 @@ func (n *Network) Link(node, addr, lane string) (*Link, error) {
 	key := linkKey{node, lane}
 	if l, ok := n.kept[key]; ok {
 		l.mu.Lock()
+		moved := l.addr != addr
 		l.addr = addr
 		l.mu.Unlock()
+		if moved {
+			l.retry()
+		}
 		return l, nil
 	}
-	l := &Link{net: n, node: node, lane: lane, addr: addr, changed: make(chan struct{})}
+	l := &Link{net: n, node: node, lane: lane, addr: addr, changed: make(chan struct{}), wake: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancel(n.ctx)
 	n.kept[key] = l
 	n.gone.Add(1)
