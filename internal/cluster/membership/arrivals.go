@@ -41,6 +41,8 @@ func (m *Member) takes(v *cluster.View, p int, from cluster.NodeID) bool {
 	r := &v.Rows[p]
 	switch {
 	case v.Owner(p) == from && (v.Target(p) == m.id || hasNode(v, r.Replicas, m.id)):
+	case v.Arriving(p) && hasNode(v, r.Replicas, from) && hasNode(v, r.Replicas, m.id):
+		// The last effects of the former owner: it hands over when they are here.
 	case v.Owner(p) == m.id && v.Arriving(p) && !m.has.arrived(p, r.Epoch):
 	default:
 		m.arriving.RUnlock()

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -93,6 +94,53 @@ func (w *world) copied(n int) {
 			w.t.Fatalf("%d partitions have too few copies, %d move", missing, len(view.Moving()))
 		}
 		<-w.conf.changed()
+	}
+}
+
+// TestMovesWithCopies: with copies, too, a partition that moves answers
+// everything, and nobody waits for a copy that has gone on to the next view.
+func TestMovesWithCopies(t *testing.T) {
+	w := newWorld(t)
+	patient := func(c *Config) { withCopies(1)(c); c.Lease = time.Minute } // a short one is lost on a busy machine
+	a, b, c := w.start(1, 1, patient), w.start(2, 1, patient), w.start(3, 1, patient)
+	w.settled(3)
+	w.copied(1)
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	var answered atomic.Int64
+	for client := range 4 {
+		done.Go(func() {
+			want := make([]uint64, 500)
+			for i := 0; ; i = (i + 1) % len(want) {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				want[i]++
+				got, known := []*testNode{a, b, c}[i%3].acked(fmt.Appendf(nil, "client %d key %d", client, i))
+				if !known || got != want[i] {
+					t.Errorf("key %d of client %d is %d after %d increments, known %t", i, client, got, want[i], known)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	d := w.start(4, 1, patient)
+	w.settled(4)
+	if err := a.member.SetState(context.Background(), b.id, cluster.Draining, false); err != nil {
+		t.Fatal(err)
+	}
+	w.settled(3)
+	w.copied(1)
+	close(stop)
+	done.Wait()
+	if answered.Load() == 0 {
+		t.Error("nothing was asked")
+	}
+	for _, n := range []*testNode{d, c, b, a} {
+		n.stop()
 	}
 }
 
