@@ -19,6 +19,7 @@ type neighbours struct {
 	watching atomic.Bool              // some other node wants to hear of changed keys
 	listens  atomic.Bool              // some other node has subscribers
 	closed   atomic.Bool
+	removed  atomic.Bool // this node is none of the cluster any more: nobody tells it anything
 
 	mu      sync.Mutex
 	all     map[cluster.NodeID]*neighbour // GUARDED_BY(mu)
@@ -107,6 +108,23 @@ func (n *neighbours) meet() {
 func (x *Executor) LeaveCluster() {
 	x.neighbours.closed.Store(true)
 	x.neighbours.meet()
+}
+
+// errRemoved answers who wants to be told of what happens in the cluster.
+const errRemoved = "CLUSTERDOWN This node has been removed from the cluster and hears nothing of it: connect to another one"
+
+// RemovedFromCluster says that other nodes tell this one nothing any more. Clients
+// that wait for messages, or for word of changed keys, are closed: they find
+// another node. To be called again now and then: a client may have been about to
+// subscribe.
+func (x *Executor) RemovedFromCluster() {
+	x.neighbours.removed.Store(true)
+	for _, s := range x.sessions.all() {
+		if s.subscriptionCount() > 0 || s.has(flagTracking) {
+			s.Interrupt()
+			s.Link.Kill(true)
+		}
+	}
 }
 
 // list returns the other nodes, with gaps.
@@ -385,6 +403,10 @@ func (n *neighbours) await(s *Session, version uint64) (gone bool) {
 // called once they have been noted for themselves.
 func (c *Context) raise(list []want) (ok bool) {
 	n, s := &c.Exec.neighbours, c.Session
+	if n.removed.Load() {
+		c.Error(errRemoved)
+		return false
+	}
 	version := n.claim(list)
 	c.raised = list
 	switch {

@@ -94,9 +94,12 @@ func (c *clustered) watchService(ctx context.Context) {
 		case problem == "" && was != nil && *was != "":
 			c.log.Info("the configuration service is well again")
 		}
-		if !told && c.member.HasLeft() {
-			told = true
-			c.log.Info("this node has been removed from the cluster and holds nothing: it can be stopped")
+		if c.member.HasLeft() {
+			if !told {
+				told = true
+				c.log.Info("this node has been removed from the cluster and holds nothing: it can be stopped")
+			}
+			c.executor.RemovedFromCluster()
 		}
 		select {
 		case <-tick.C:

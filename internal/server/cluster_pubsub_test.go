@@ -138,6 +138,27 @@ func TestShardChannels(t *testing.T) {
 	})
 }
 
+// TestRemovedNodeTellsNobody: who waits for messages of a cluster that the node is
+// none of any more is closed, and nobody else.
+func TestRemovedNodeTellsNobody(t *testing.T) {
+	inClusters(t, func(t *testing.T, c *nodes) {
+		d := c.list[1]
+		reader, subscriber, tracker := d.any.dial(), d.any.dial(), d.any.dial()
+		subscriber.send(request("SUBSCRIBE", "news"))
+		subscriber.expect(confirmed("subscribe", "news", 1))
+		tracker.ask("HELLO", "3")
+		if got := tracker.ask("CLIENT", "TRACKING", "ON"); got != "+OK\r\n" {
+			t.Fatal(got)
+		}
+		d.x.RemovedFromCluster()
+		subscriber.expectEnd()
+		tracker.expectEnd()
+		refused := "-CLUSTERDOWN This node has been removed from the cluster and hears nothing of it: connect to another one\r\n"
+		reader.send(request("SUBSCRIBE", "news"), request("PSUBSCRIBE", "n*"), request("SSUBSCRIBE", "news"), request("PING"))
+		reader.expect(refused + refused + refused + "+PONG\r\n")
+	})
+}
+
 // Events of the keys of all nodes reach a client that uses any node for any key;
 // one of the protocol of Redis Cluster hears of its node only, as there.
 func TestKeyspaceEventsAcrossNodes(t *testing.T) {
