@@ -41,27 +41,19 @@ type forwarding struct {
 
 	proxies proxies
 
-	lost sync.Map // cluster.NodeID -> waited: the last request that has waited for the node in vain
+	lost sync.Map // cluster.NodeID -> time.Duration: when a request has waited for the node in vain
 }
 
-// waited is when a request has waited in vain, and by which view.
-type waited struct {
-	at   time.Duration
-	view uint64
-}
+// lostFor is for how long nobody waits again for a node that another request has
+// waited for in vain: the requests of a pipeline wait once for each node that is
+// gone, not one after the other. Who is back is found at once: its link is up.
+const lostFor = 5 * routeWait
 
-// lostFor is for how long nobody waits again, by the same view, for a node that
-// another request has waited for in vain: the requests of a pipeline wait once,
-// not one after the other. Another view may be that of a node that is back.
-const lostFor = time.Second
+func (f *forwarding) giveUp(id cluster.NodeID, now time.Duration) { f.lost.Store(id, now) }
 
-func (f *forwarding) giveUp(id cluster.NodeID, view uint64, now time.Duration) {
-	f.lost.Store(id, waited{now, view})
-}
-
-func (f *forwarding) givenUp(id cluster.NodeID, view uint64, now time.Duration) bool {
-	w, ok := f.lost.Load(id)
-	return ok && w.(waited).view == view && now-w.(waited).at < lostFor
+func (f *forwarding) givenUp(id cluster.NodeID, now time.Duration) bool {
+	at, ok := f.lost.Load(id)
+	return ok && now-at.(time.Duration) < lostFor
 }
 
 // Errors of requests that could not be forwarded.
@@ -264,7 +256,7 @@ func (x *Executor) failFlight(s *Session, fl *flight, text string) {
 // REQUIRES: [Session.NeedsRepair].
 func (x *Executor) Repair(s *Session) {
 	f := &s.flights
-	for seq := f.oldest; seq != f.next; seq++ {
+	for seq := f.oldest; f.failed > 0; seq++ { // with the last one all may be forgotten
 		fl := f.at(seq)
 		if !fl.failed {
 			continue
@@ -296,7 +288,7 @@ func (x *Executor) Repair(s *Session) {
 // answered with an error.
 func (x *Executor) GiveUp(s *Session) {
 	f := &s.flights
-	for seq := f.oldest; seq != f.next; seq++ {
+	for seq := f.oldest; f.failed > 0; seq++ {
 		if fl := f.at(seq); fl.failed {
 			fl.failed = false
 			f.failed--

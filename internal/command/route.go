@@ -304,7 +304,7 @@ func (x *Executor) awaitWay(s *Session, find func() way, there func(way) answer)
 				return verdict{refusal: a.refusal}
 			}
 			text, pause = a.refusal, retryEvery
-			if first && x.forwarding.givenUp(s.routes.Node(w.owner).ID, s.routes.Version(), x.clock.monotonic()) {
+			if first && x.forwarding.givenUp(s.routes.Node(w.owner).ID, x.clock.monotonic()) {
 				return verdict{refusal: text}
 			}
 			first = false
@@ -312,7 +312,7 @@ func (x *Executor) awaitWay(s *Session, find func() way, there func(way) answer)
 		left := until - x.clock.monotonic()
 		if left <= 0 {
 			if w.kind == wayThere {
-				x.forwarding.giveUp(s.routes.Node(w.owner).ID, s.routes.Version(), x.clock.monotonic())
+				x.forwarding.giveUp(s.routes.Node(w.owner).ID, x.clock.monotonic())
 			}
 			return verdict{refusal: text}
 		}

@@ -220,6 +220,47 @@ func TestOwnerGone(t *testing.T) {
 	})
 }
 
+// Of a long pipeline what an owner that has gone has not answered is read again,
+// between replies that have come; when several owners have gone it all waits once.
+func TestOwnersGoneInPipeline(t *testing.T) {
+	const count = 100 // more than a client keeps the room for
+	inClusters(t, func(t *testing.T, c *nodes) {
+		owner, via, other := c.list[0], c.list[1], c.list[2]
+		lost, there := request("GET", c.keyOf(owner, "k")), request("GET", c.keyOf(other, "k"))
+		admin := owner.any.dial()
+		admin.send(request("CLIENT", "PAUSE", "3000", "ALL")) // of which no client can end it
+		admin.expect("+OK\r\n")
+		cl := via.any.dial()
+		cl.send(strings.Repeat(lost+there, count/2))
+		via.any.eventually("what the other node has is answered", func() bool { return other.x.Snapshot().ForwardServed == count/2 })
+		owner.net.Close()
+		c.change(func(v *cluster.View) {
+			for p := range v.Rows {
+				if int(v.Rows[p].Owner) == v.Index(owner.id) {
+					v.Rows[p].Owner = int16(v.Index(via.id))
+					v.Rows[p].Epoch++
+				}
+			}
+		})
+		via.reroute(nil)
+		cl.expect(strings.Repeat("$-1\r\n", count))
+
+		c.change(func(v *cluster.View) {
+			for p := range v.Rows {
+				if p%2 == 0 {
+					v.Rows[p].Owner = int16(v.Index(owner.id))
+					v.Rows[p].Epoch++
+				}
+			}
+		})
+		via.reroute(nil)
+		other.net.Close()
+		lost, there = request("GET", c.keyOf(owner, "k")), request("GET", c.keyOf(other, "k"))
+		cl.send(strings.Repeat(lost+there, count/2))
+		cl.expect(strings.Repeat("-CLUSTERDOWN The owner of the key cannot be reached\r\n", count))
+	})
+}
+
 // A transaction is executed by the owner of its keys as a whole, and not at all
 // when what it watches has changed, or has moved.
 func TestRemoteTransactions(t *testing.T) {
