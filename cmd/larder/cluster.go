@@ -37,7 +37,7 @@ To see what happens: larder cluster status --watch`,
 	c.AddCommand(newClusterStatusCommand(),
 		newClusterDrainCommand(), newClusterActivateCommand(), newClusterRemoveCommand(),
 		newClusterRebalanceCommand(), newClusterPauseCommand(), newClusterResumeCommand(),
-		newClusterMoveCommand(), newClusterReleaseCommand(),
+		newClusterMoveCommand(), newClusterReleaseCommand(), newClusterAcceptLossCommand(),
 		newClusterTokenCommand(), newClusterCoordinatorsCommand(), newClusterCoordinatorCommand())
 	return c
 }

@@ -146,6 +146,17 @@ func remarksOn(s *command.ClusterStatus) (lines []string) {
 			add("%s is down and holds %s.", nameOf(&n), plural(n.Partitions, "partition"))
 		}
 	}
+	for _, u := range s.Unavailable {
+		what := plural(len(u.Partitions), "partition")
+		if len(u.For) == 0 {
+			add("%s cannot be served: every process that had all of it has ended. larder cluster accept-loss lets it begin empty.", what)
+			continue
+		}
+		add("%s cannot be served until one of these is back: %s. If none comes back: larder cluster accept-loss.", what, namesOf(s, u.For))
+	}
+	if s.Undercopied > 0 {
+		add("%s with fewer copies in sync than are wanted.", plural(s.Undercopied, "partition"))
+	}
 	if s.Unowned > 0 {
 		add("Nobody owns %s.", plural(s.Unowned, "partition"))
 	}
@@ -210,6 +221,15 @@ func nodeName(s *command.ClusterStatus, id cluster.NodeID) string {
 		}
 	}
 	return cmp.Or(id.Short(), "none")
+}
+
+// namesOf lists nodes as people know them.
+func namesOf(s *command.ClusterStatus, ids []cluster.NodeID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = nodeName(s, id)
+	}
+	return strings.Join(names, ", ")
 }
 
 func stateOf(n *command.ClusterNode) string {

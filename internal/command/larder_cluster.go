@@ -58,6 +58,9 @@ const (
 	VerbPause     ClusterVerb = "pause"     // nothing moves for the sake of balance
 	VerbResume    ClusterVerb = "resume"    // it does again
 	VerbRebalance ClusterVerb = "rebalance" // look at once at what is to be moved
+	// VerbAcceptLoss lets partitions begin empty of which nobody who is there has
+	// everything.
+	VerbAcceptLoss ClusterVerb = "accept-loss"
 )
 
 // ClusterChange is a request of an operator. Node is as people name nodes: its
@@ -82,6 +85,10 @@ type ClusterStatus struct {
 	// Partitions without an owner, and with one that is down.
 	Unowned  int `json:"unowned"`
 	Unserved int `json:"unserved"`
+	// Partitions with fewer copies in sync than are wanted.
+	Undercopied int `json:"undercopied"`
+	// Unavailable are those that nobody can serve although copies are kept.
+	Unavailable []ClusterUnavailable `json:"unavailable,omitempty"`
 	// Moves are those under way; Done of All of the rebalance are finished.
 	Moves []ClusterMove `json:"moves"`
 	Done  int           `json:"done"`
@@ -126,6 +133,14 @@ type ClusterMove struct {
 	To        cluster.NodeID `json:"to"`
 	Bytes     uint64         `json:"bytes"`
 	Total     uint64         `json:"total"`
+}
+
+// ClusterUnavailable are partitions that wait for one of the nodes to be back, or,
+// when none is named, for an operator: every process that had all of them has
+// ended.
+type ClusterUnavailable struct {
+	Partitions []int            `json:"partitions"`
+	For        []cluster.NodeID `json:"for,omitempty"`
 }
 
 // ClusterPlan is what a rebalance would do.

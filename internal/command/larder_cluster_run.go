@@ -38,6 +38,7 @@ var larderClusterActions = map[string]struct {
 	"pause":        {3, 3, clusterVerb(VerbPause)},
 	"resume":       {3, 4, clusterVerb(VerbResume)},
 	"rebalance":    {3, 3, clusterVerb(VerbRebalance)},
+	"accept-loss":  {4, math.MaxInt, larderClusterAcceptLoss},
 	"token":        {4, 10, larderClusterToken},
 	"coordinators": {3, 4, larderClusterCoordinators},
 	"coordinator":  {5, 6, larderClusterCoordinator},
@@ -62,6 +63,8 @@ var larderClusterHelp = []string{
 	"    Give partitions that were sent somewhere, or all, back to the ring.",
 	"CLUSTER PAUSE | RESUME [FORCE] | REBALANCE",
 	"    Stop moving for balance; go on; go on at once.",
+	"CLUSTER ACCEPT-LOSS <p>[-<q>] ...",
+	"    Let partitions begin empty that nobody can serve any more.",
 	"CLUSTER TOKEN CREATE [TTL <seconds>] [USES <count>] [NOTE <text>]",
 	"    Make a token that lets nodes join; TTL -1 is for ever, USES 0 any number.",
 	"CLUSTER TOKEN LIST [JSON] | REVOKE <id>",
@@ -215,6 +218,16 @@ func larderClusterMove(c *Context, a ClusterAdmin) {
 
 func larderClusterRelease(c *Context, a ClusterAdmin) {
 	if change, ok := c.partitions(VerbRelease, c.Args[3:]); ok {
+		c.changeCluster(a, change)
+	}
+}
+
+func larderClusterAcceptLoss(c *Context, a ClusterAdmin) {
+	switch change, ok := c.partitions(VerbAcceptLoss, c.Args[3:]); {
+	case !ok:
+	case change.Force:
+		c.Error(errSyntax)
+	default:
 		c.changeCluster(a, change)
 	}
 }

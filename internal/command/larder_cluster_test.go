@@ -81,6 +81,8 @@ func TestLarderCluster(t *testing.T) {
 		{"resume force", `resume "" [] true ` + author, noted},
 		{"resume n1", "", "-ERR syntax error"},
 		{"rebalance", `rebalance "" [] false ` + author, noted},
+		{"accept-loss 3-4 9", `accept-loss "" [3 4 9] false ` + author, noted},
+		{"accept-loss 3 force", "", "-ERR syntax error"},
 		{"token create", "0s 0 ", "*3 $9 larder1.x $2 id :5"},
 		{"token create ttl 60 uses 2 note rack-7", "1m0s 2 rack-7", "*3 $9 larder1.x $2 id :5"},
 		{"token create ttl -1", "-1s 0 ", "*3 $9 larder1.x $2 id :5"},

@@ -134,6 +134,10 @@ func (o *operator) Status(ctx context.Context) (command.ClusterStatus, error) {
 		s.Nodes = append(s.Nodes, node)
 	}
 	slices.SortStableFunc(s.Nodes, func(a, b command.ClusterNode) int { return strings.Compare(a.Name, b.Name) })
+	s.Undercopied = m.Undercopied
+	for _, u := range m.Unavailable {
+		s.Unavailable = append(s.Unavailable, command.ClusterUnavailable(u))
+	}
 	for _, mv := range m.Moving {
 		s.Moves = append(s.Moves, command.ClusterMove{Partition: mv.Partition, From: mv.From, To: mv.To, Bytes: mv.Bytes, Total: mv.Total})
 	}
@@ -172,7 +176,7 @@ func (o *operator) Plan(context.Context) (command.ClusterPlan, error) {
 // asked are the requests that the controller's wishes are changed by.
 var asked = map[command.ClusterVerb]controller.RequestKind{
 	command.VerbMove: controller.Move, command.VerbRelease: controller.Release,
-	command.VerbPause: controller.Pause, command.VerbResume: controller.Resume,
+	command.VerbPause: controller.Pause, command.VerbResume: controller.Resume, command.VerbAcceptLoss: controller.Accept,
 }
 
 // Change implements [command.ClusterControl].

@@ -179,6 +179,20 @@ type Status struct {
 	Away bool `json:"away,omitempty"`
 	// Pinned counts the partitions that operators have sent to a node.
 	Pinned int `json:"pinned,omitempty"`
+	// Undercopied counts the partitions with fewer copies in sync than are wanted
+	// and there are nodes for.
+	Undercopied int `json:"undercopied,omitempty"`
+	// Unavailable are partitions that nobody can serve, as far as the controller
+	// has said so.
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
+}
+
+// Unavailable are partitions of which nobody who is there has everything.
+type Unavailable struct {
+	Partitions []int `json:"partitions"` // ascending
+	// For are the nodes that may have it and are not there, ascending. None: every
+	// process that had it has ended.
+	For []cluster.NodeID `json:"for,omitempty"`
 }
 
 // NodeStatus is a node in a [Status].

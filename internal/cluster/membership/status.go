@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +35,7 @@ func (m *Member) Status() Status {
 		return ok || s.Away
 	}
 	s.View = v.Version
-	leaving, coming := s.count(v, up)
+	leaving, coming := s.count(v, up, m.cfg.Moves.Replicas)
 	owned := v.Owned()
 	for _, n := range nodes {
 		at := v.Index(n.ID)
@@ -54,8 +55,9 @@ func (m *Member) Status() Status {
 	return s
 }
 
-// count counts what a view says of partitions; leaving and coming are by node.
-func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool) (leaving, coming []int) {
+// count counts what a view says of partitions that are to have so many copies;
+// leaving and coming are by node.
+func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool, copies int) (leaving, coming []int) {
 	leaving, coming = make([]int, len(v.Nodes)), make([]int, len(v.Nodes))
 	for p := range v.Rows {
 		r := &v.Rows[p]
@@ -65,6 +67,9 @@ func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool) (leaving, 
 		}
 		if !up(v.Owner(p)) {
 			s.Unserved++
+		}
+		if len(r.InSync) < copies {
+			s.Undercopied++
 		}
 		if r.Target == cluster.NoNode {
 			continue
@@ -97,6 +102,8 @@ type Rebalance struct {
 	Bytes uint64 `json:"bytes"`
 	Total uint64 `json:"total"`
 	Held  string `json:"held,omitempty"`
+	// Unavailable: see [Status].
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
 	// Sent is by partition, of the moves under way.
 	Sent map[int]Sent `json:"sent,omitempty"`
 }
@@ -126,7 +133,7 @@ func (m *Member) rebalance() *Rebalance {
 		return nil
 	}
 	t := m.lead.tally
-	r := &Rebalance{Done: t.Done, All: t.All(), Bytes: t.Bytes, Total: t.Total, Held: m.lead.outcome.Held, Sent: map[int]Sent{}}
+	r := &Rebalance{Done: t.Done, All: t.All(), Bytes: t.Bytes, Total: t.Total, Held: m.lead.outcome.Held, Unavailable: gathered(m.lead.outcome.Unavailable), Sent: map[int]Sent{}}
 	for id, report := range m.lead.reports {
 		for _, l := range report.Leaving {
 			if l.Stage != controller.HandingOver && l.Partition >= 0 && l.Partition < cluster.Partitions && view.Owner(l.Partition) == id {
@@ -139,11 +146,24 @@ func (m *Member) rebalance() *Rebalance {
 
 // take adds what the controller knows.
 func (s *Status) take(r *Rebalance) {
-	s.Done, s.All, s.Bytes, s.Total, s.Held = r.Done, r.All, r.Bytes, r.Total, r.Held
+	s.Done, s.All, s.Bytes, s.Total, s.Held, s.Unavailable = r.Done, r.All, r.Bytes, r.Total, r.Held, r.Unavailable
 	for i := range s.Moving {
 		sent := r.Sent[s.Moving[i].Partition]
 		s.Moving[i].Bytes, s.Moving[i].Total = sent.Bytes, sent.Total
 	}
+}
+
+// gathered puts partitions together that wait for the same nodes.
+func gathered(list []controller.Unavailable) (together []Unavailable) {
+	for _, u := range list {
+		i := slices.IndexFunc(together, func(o Unavailable) bool { return slices.Equal(o.For, u.For) })
+		if i < 0 {
+			i = len(together)
+			together = append(together, Unavailable{For: u.For})
+		}
+		together[i].Partitions = append(together[i].Partitions, u.Partition)
+	}
+	return together
 }
 
 // surveyFor is how long the other nodes have to answer.
