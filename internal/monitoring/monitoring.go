@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/monitoring/bigkeys"
 	"github.com/larder-cache/larder/internal/monitoring/hotkeys"
@@ -31,8 +32,8 @@ import (
 	"github.com/larder-cache/larder/internal/source"
 )
 
-// Config is what a monitor looks at. All fields but Sources and Cluster are
-// required.
+// Config is what a monitor looks at. All fields but Sources and those
+// of a cluster are required.
 type Config struct {
 	Executor *command.Executor
 	Cache    *cache.Cache
@@ -44,8 +45,11 @@ type Config struct {
 	// HotKeys is fed by the executor: see [command.Hooks].Sampled.
 	HotKeys *hotkeys.Tracker
 	Build   Build
-	// Cluster returns the node's part in its cluster. Nil: the node is alone.
-	Cluster func() status.Cluster
+	// Cluster returns the node's part in its cluster, Peers its connections to
+	// other nodes, Replication its copies. Nil: the node is alone.
+	Cluster     func() status.Cluster
+	Peers       func() peer.Stats
+	Replication func() Replication
 }
 
 // Source is a database behind the cache, as it is configured.

@@ -13,9 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/larder-cache/larder/internal/cache"
+	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/monitoring/hotkeys"
 	"github.com/larder-cache/larder/internal/monitoring/status"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
 	"github.com/larder-cache/larder/internal/storage/memory"
@@ -413,6 +415,43 @@ func TestCluster(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"larder_cluster_nodes_up": 2, "larder_cluster_nodes_down": 1, "larder_cluster_partitions_down": 9, "larder_cluster_service_up": 1,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}
+
+// TestPeersAndCopies reads what a node of a cluster counts of the others.
+func TestPeersAndCopies(t *testing.T) {
+	var counters replication.Counters
+	counters.Failed.Store(3)
+	b := newBench(t)
+	b.cfg.Peers = func() peer.Stats {
+		s := peer.Stats{LinksUp: 2, Outbound: peer.Traffic{BytesIn: 5}, Served: peer.Traffic{BytesIn: 6}}
+		s.Failures[peer.FailedSilent] = 7
+		return s
+	}
+	b.cfg.Replication = func() Replication {
+		return Replication{[]replication.ReplicaStats{{Node: "n2", InSync: 4, Lag: 1500 * time.Millisecond}}, &counters}
+	}
+	families, err := b.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.Gauge.GetValue() + m.Counter.GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"larder_peer_links_up": 2, "larder_peer_bytes_total in": 11, "larder_peer_failures_total silent": 7,
+		"larder_replication_copies_in_sync n2": 4, "larder_replication_lag_seconds n2": 1.5, "larder_replication_copies_failed_total": 3,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)

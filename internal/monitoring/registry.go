@@ -24,7 +24,7 @@ func (m *Monitor) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.buildInfo(), m.commandCollector(), m.serverCollector(), m.memoryCollector(),
 		m.namespaceCollector(), m.sourceCollector(), m.keyCollector(),
-		m.clusterCollector(),
+		m.clusterCollector(), m.peerCollector(), m.replicationCollector(),
 	}
 }
 

@@ -1,6 +1,9 @@
 package node
 
-import "github.com/larder-cache/larder/internal/monitoring/status"
+import (
+	"github.com/larder-cache/larder/internal/monitoring"
+	"github.com/larder-cache/larder/internal/monitoring/status"
+)
 
 // shown is what the monitor shows of the cluster. It may be called at any time.
 func (c *clustered) shown() status.Cluster {
@@ -27,4 +30,13 @@ func (c *clustered) shown() status.Cluster {
 		}
 	}
 	return s
+}
+
+// copies is what the monitor shows of replication. It may be called at any time.
+func (c *clustered) copies() monitoring.Replication {
+	member := c.joined.Load()
+	if member == nil {
+		return monitoring.Replication{}
+	}
+	return monitoring.Replication{Replicas: member.Logs().Stats(), Counters: member.Counters()}
 }
