@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/monitoring"
 	"github.com/larder-cache/larder/internal/monitoring/status"
 )
@@ -30,6 +31,14 @@ func (c *clustered) shown() status.Cluster {
 		}
 	}
 	return s
+}
+
+// peers are the connections to other nodes. It may be called at any time.
+func (c *clustered) peers() peer.Stats {
+	if c.joined.Load() == nil {
+		return peer.Stats{}
+	}
+	return c.network.Stats()
 }
 
 // copies is what the monitor shows of replication. It may be called at any time.

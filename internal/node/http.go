@@ -36,7 +36,7 @@ func (n *Node) startWatch(cfg config.Config, build Build, gates map[string]*sour
 		HotKeys: w.hot, Build: monitoring.Build(build), Sources: monitored(cfg, gates),
 	}
 	if n.cluster != nil {
-		watched.Cluster, watched.Peers, watched.Replication = n.cluster.shown, n.cluster.network.Stats, n.cluster.copies
+		watched.Cluster, watched.Peers, watched.Replication = n.cluster.shown, n.cluster.peers, n.cluster.copies
 	}
 	w.monitor = monitoring.New(watched)
 	w.monitor.Start()
