@@ -74,7 +74,7 @@ func (c *conflicted) Error() string { return c.text }
 
 // refusedSettings explains an error that LARDER CONFIG was answered with.
 func refusedSettings(answer *rueidis.RedisError) error {
-	whole := strings.TrimPrefix(answer.Error(), "ERR ")
+	whole := strings.TrimPrefix(strings.TrimPrefix(answer.Error(), "ERR "), "NOQUORUM ")
 	code, text, _ := strings.Cut(whole, " ")
 	switch {
 	case code == "INVALID":

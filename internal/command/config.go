@@ -25,7 +25,7 @@ func runConfigSet(c *Context) {
 		changes = append(changes, Parameter{string(c.Args[i]), string(c.Args[i+1])})
 	}
 	if err := c.setParameters(changes); err != nil {
-		c.Error("ERR " + err.Error())
+		c.failSettings(err)
 		return
 	}
 	c.Out.OK()

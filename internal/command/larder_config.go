@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -352,10 +353,15 @@ func larderConfigDiff(c *Context) {
 	c.Out.BulkString(text)
 }
 
-// failSettings answers with an error of the settings.
+// failSettings answers with an error of the settings, under the code that it, or
+// what it wraps, has.
 func (c *Context) failSettings(err error) {
 	code := "ERR"
-	if coded, ok := err.(interface{ Code() string }); ok {
+	var coded interface {
+		error
+		Code() string
+	}
+	if errors.As(err, &coded) {
 		code = coded.Code()
 	}
 	c.Error(code + " " + err.Error())

@@ -61,7 +61,7 @@ func (s documents) Get(ctx context.Context, key string) ([]byte, int64, error) {
 	if errors.Is(err, etcd.ErrNotFound) {
 		return nil, 0, nil
 	}
-	return v.Data, int64(v.Revision), err
+	return v.Data, int64(v.Revision), plainly(err)
 }
 
 // Commit implements [settings.Store].
@@ -80,7 +80,7 @@ func (s documents) Commit(ctx context.Context, c settings.Commit) error {
 	case errors.Is(err, etcd.ErrFull), errors.Is(err, etcd.ErrTooLarge), errors.Is(err, etcd.ErrDenied):
 		return fmt.Errorf("%w: %w", settings.ErrRefused, err)
 	}
-	return err
+	return plainly(err)
 }
 
 // Watch implements [settings.Store].

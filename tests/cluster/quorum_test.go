@@ -87,7 +87,7 @@ func TestQuorumLost(t *testing.T) {
 	}
 	for _, node := range []*nodes.Node{n[2], last} {
 		_, err := node.Do(within(t), "CONFIG", "SET", "slowlog-max-len", "55")
-		if !errors.Is(err, nodes.ErrReply) || !strings.Contains(err.Error(), "has lost its quorum; start the coordinators") {
+		if !errors.Is(err, nodes.ErrReply) || !strings.Contains(err.Error(), "NOQUORUM ") || !strings.Contains(err.Error(), "start the coordinators that are down") {
 			t.Errorf("CONFIG SET at %s: %v", node.Name, err)
 		}
 	}

@@ -83,7 +83,20 @@ func comment(changes []command.Parameter) string {
 	return "CONFIG SET " + strings.Join(names, " ")
 }
 
-func failed(err error) error { return fmt.Errorf("CONFIG SET failed - %s", inLine(err)) }
+// failed puts an error into the words of CONFIG SET, in one line.
+func failed(err error) error { return &failure{"CONFIG SET failed - " + inLine(err), err} }
+
+// failure is an error in other words.
+type failure struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (f *failure) Error() string { return f.text }
+
+// Unwrap returns the error in its own words.
+func (f *failure) Unwrap() error { return f.cause }
 
 // Rewrite implements [command.Settings]: there is no file.
 func (p *Parameters) Rewrite() error {
