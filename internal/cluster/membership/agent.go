@@ -166,19 +166,32 @@ func (m *Member) route(v *cluster.View, self int16) {
 
 // tell tells those who want to know of a new view.
 func (m *Member) tell(former, v *cluster.View) {
-	if former != nil && m.cfg.Moved != nil {
+	if former != nil {
 		var moved []int
+		followed := map[cluster.NodeID]bool{}
 		for p := range v.Rows {
-			if former.Owner(p) != v.Owner(p) {
+			if was := former.Owner(p); was != v.Owner(p) {
 				moved = append(moved, p)
+				followed[was] = !v.Arriving(p) || followed[was]
 			}
 		}
-		if len(moved) > 0 {
+		if len(moved) > 0 && m.cfg.Moved != nil {
 			m.cfg.Moved(moved)
 		}
+		m.abandon(former, followed)
 	}
 	if m.cfg.Changed != nil {
 		m.cfg.Changed(v)
+	}
+}
+
+// abandon gives up waiting for nodes that lost partitions without handing them
+// over: they were taken for dead. A link alone waits longer before it believes that.
+func (m *Member) abandon(v *cluster.View, followed map[cluster.NodeID]bool) {
+	for id, taken := range followed {
+		if n := v.Node(id); taken && n != nil && id != m.id {
+			m.cfg.Peers.Abandon(n)
+		}
 	}
 }
 

@@ -48,6 +48,8 @@ type testNode struct {
 	done   sync.WaitGroup
 	dead   atomic.Bool
 	killed chan struct{} // closed when it is killed
+	// abandoned are the nodes that it has given up.
+	abandoned sync.Map
 }
 
 func newWorld(t testing.TB) *world {
@@ -139,6 +141,9 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 func (n *testNode) Hear(to *cluster.Node) Hearing {
 	return Hearing{Gone: n.w.node(to.ID) == nil}
 }
+
+// Abandon implements [Peers].
+func (n *testNode) Abandon(to *cluster.Node) { n.abandoned.Store(to.ID, true) }
 
 // Stream implements [Peers].
 func (n *testNode) Stream(to *cluster.Node) replication.Transport {

@@ -198,6 +198,9 @@ func TestNoAcknowledgedWriteIsLost(t *testing.T) {
 	for last.Load() < began+5000 {
 		<-time.After(time.Millisecond)
 	}
+	for _, n := range nodes[1:] {
+		w.until("who waits for it does not any more", func() bool { _, ok := n.abandoned.Load(nodes[0].id); return ok })
+	}
 	w.conf.drop(nodes[0].id) // its registration runs out
 	w.copied(1)
 	close(stop)

@@ -80,6 +80,9 @@ type Peers interface {
 	Stream(node *cluster.Node) replication.Transport
 	// Hear tells what is noticed of a node, from the first time it is asked on.
 	Hear(node *cluster.Node) Hearing
+	// Abandon gives up what waits for the answer of a node that others have
+	// followed, if the node is silent.
+	Abandon(node *cluster.Node)
 }
 
 // Kinds of calls on the control lane; [Member.Answer] answers them.

@@ -191,3 +191,26 @@ func TestSlowReader(t *testing.T) {
 		}
 	})
 }
+
+// TestBreak: what waits for a node that is given up is lost, and the link comes
+// back; a node that was heard is not given up.
+func TestBreak(t *testing.T) {
+	c := newTestCluster(t, plain)
+	b := c.config("b")
+	toy := b.Handler.(*toy)
+	na, _, l := c.pair(c.config("a"), b)
+	sink := newCollector()
+	check(t, l.Submit(kindHold, Payload{Body: []byte("x")}, sink, 7))
+	toy.waitHeld(t, 1)
+	na.Break("b", patience)
+	na.Break("c", 0)
+	if l.conn.Load() == nil {
+		t.Error("a node that was heard was given up")
+	}
+	na.Break("b", 0)
+	sink.wait(t, 1)
+	if err := sink.errs[7]; !errors.Is(err, ErrLost) {
+		t.Errorf("the request ends with %v", err)
+	}
+	eventually(t, "the link is up again", func() bool { return na.Stats().Connects == 2 && l.conn.Load() != nil })
+}

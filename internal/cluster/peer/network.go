@@ -133,10 +133,25 @@ func (n *Network) Drop(node string) {
 	}
 }
 
+// Break ends the connections of the links to a node from which nothing has
+// arrived for so long: what is outstanding is lost. The links connect again.
+func (n *Network) Break(node string, silent time.Duration) {
+	if time.Duration(n.elapsed())-time.Duration(n.lastHeard(node)) < silent {
+		return
+	}
+	for _, l := range n.links() {
+		if c := l.conn.Load(); c != nil && l.node == node {
+			c.end(errSilent)
+		}
+	}
+}
+
 // LastHeard returns when anything last arrived from a node, on any link and any
 // connection it has made; the zero time if nothing did since they were opened.
-func (n *Network) LastHeard(node string) time.Time {
-	latest := int64(0)
+func (n *Network) LastHeard(node string) time.Time { return n.at(n.lastHeard(node)) }
+
+// lastHeard is [Network.LastHeard] as elapsed time, 0: never.
+func (n *Network) lastHeard(node string) (latest int64) {
 	for _, l := range n.links() {
 		if l.node == node {
 			latest = max(latest, l.heardAt())
@@ -147,7 +162,7 @@ func (n *Network) LastHeard(node string) time.Time {
 			latest = max(latest, c.sock.heard.Load())
 		}
 	}
-	return n.at(latest)
+	return latest
 }
 
 // links returns the links that are kept.
