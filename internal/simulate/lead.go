@@ -106,6 +106,7 @@ func (l *lead) decide() {
 		return // they were started together
 	}
 	if n.copies != nil && n.copies.alone() {
+		n.w.store.depose(n, n.place)
 		return
 	}
 	out := l.decider.Decide(l.input())

@@ -119,18 +119,19 @@ func (c *replicas) serving() string {
 }
 
 // alone reports whether this node is the one that is cut off: it hears less than
-// half of the others, not counting those whose connection is refused.
+// half of the nodes, itself among them, not counting those whose connection is
+// refused.
 func (c *copies) alone() bool {
-	silent, others := 0, 0
+	all, silent := 1, 0
 	for _, other := range c.n.w.nodes {
 		if other != c.n && !c.refused[other.place] && c.n.w.store.lease[other.place].alive {
-			others++
+			all++
 			if c.silent(other.place) {
 				silent++
 			}
 		}
 	}
-	return 2*silent > others
+	return 2*silent > all
 }
 
 // Replication of a controller: who is silent, and what was promised.

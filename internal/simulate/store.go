@@ -101,6 +101,7 @@ func (s *store) call(n *node, bytes int, request func() (answer func(), size int
 // leads, and tells it what is new.
 func (s *store) keepAlive(n *node) {
 	incarnation, has := n.incarnation, n.version()
+	stands := n.copies == nil || !n.copies.alone()
 	s.call(n, 64, func() (func(), int) {
 		l := &s.lease[n.place]
 		if incarnation < l.incarnation {
@@ -115,7 +116,7 @@ func (s *store) keepAlive(n *node) {
 			s.tellLeader()
 		}
 		l.expiry = s.w.now + leaseTTL
-		if s.leader == storePlace && s.state(n) != cluster.Left {
+		if s.leader == storePlace && stands && s.state(n) != cluster.Left {
 			s.leader = n.place
 			s.term++
 			s.w.tracef("store: %s is the controller, term %d", n.name, s.term)

@@ -48,8 +48,9 @@ type testNode struct {
 	done   sync.WaitGroup
 	dead   atomic.Bool
 	killed chan struct{} // closed when it is killed
-	// abandoned are the nodes that it has given up.
-	abandoned sync.Map
+	// abandoned are the nodes that it has given up, deaf those that it does not hear.
+	abandoned, deaf sync.Map
+	asked           atomic.Int64 // how often it has asked who hears the controller
 }
 
 func newWorld(t testing.TB) *world {
@@ -131,14 +132,20 @@ func (n *testNode) reroute(r *cluster.Routes) {
 // Call implements [Peers].
 func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload []byte) ([]byte, error) {
 	other := n.w.node(to.ID)
-	if other == nil || n.dead.Load() {
+	if _, deaf := n.deaf.Load(to.ID); deaf || other == nil || n.dead.Load() {
 		return nil, errors.New("unreachable")
+	}
+	if kind == CallHears {
+		n.asked.Add(1)
 	}
 	return other.member.Answer(n.id, kind, payload)
 }
 
 // Hear implements [Peers].
 func (n *testNode) Hear(to *cluster.Node) Hearing {
+	if _, deaf := n.deaf.Load(to.ID); deaf {
+		return Hearing{Silent: time.Hour}
+	}
 	return Hearing{Gone: n.w.node(to.ID) == nil}
 }
 

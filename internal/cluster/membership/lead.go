@@ -59,9 +59,14 @@ const (
 	saveTimeout = 2 * time.Second
 )
 
-// campaign runs the controller whenever this node is elected.
+// campaign runs the controller whenever this node is elected. Who is alone does
+// not stand.
 func (m *Member) campaign() {
 	for m.ctx.Err() == nil {
+		if m.alone() {
+			m.pause(listenEvery)
+			continue
+		}
 		term, err := m.cfg.Configuration.Campaign(m.ctx, keyController, string(m.id), termTTL)
 		if err != nil {
 			if m.ctx.Err() == nil {
@@ -87,7 +92,7 @@ func (m *Member) pause(d time.Duration) {
 	}
 }
 
-// term runs the controller until the term ends.
+// term runs the controller until the term ends, or this node is alone.
 func (m *Member) term(term Term) {
 	m.lead.mu.Lock()
 	m.lead.leading, m.lead.since = true, m.now()
@@ -102,6 +107,10 @@ func (m *Member) term(term Term) {
 	tick := time.NewTicker(leadTick)
 	defer tick.Stop()
 	for {
+		if m.alone() {
+			m.log.Warn("this node hears less than half of the nodes: it decides nothing, and is not the controller until it does")
+			return
+		}
 		if err := m.decide(&decider, term); err != nil {
 			if m.ctx.Err() != nil {
 				return
@@ -243,7 +252,7 @@ func (m *Member) input(v *cluster.View) controller.Input {
 	in.Nodes, in.Wishes = m.registry.list(), m.wishes.Wishes
 	for id := range m.registry.nodes {
 		if l, ok := m.registry.alive[id]; ok {
-			in.Alive[id] = controller.Liveness{Alive: true, Since: l.since, Incarnation: l.Incarnation, Silent: m.silent[id]}
+			in.Alive[id] = controller.Liveness{Alive: true, Since: l.since, Incarnation: l.Incarnation, Silent: m.sounds[id] != heard}
 			continue
 		}
 		d := m.registry.dead[id]

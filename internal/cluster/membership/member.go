@@ -90,8 +90,9 @@ const (
 	CallReport  uint8 = 1 // to the controller: progress of moves
 	CallKick    uint8 = 2 // to the controller: look at what has been asked for
 	CallVitals  uint8 = 3 // to anybody: what only the node itself knows
-	CallPrepare uint8 = 5 // from the controller: see [controller.Preparation]
 	CallView    uint8 = 4 // to anybody: the newest view, for a node that starts without the service
+	CallPrepare uint8 = 5 // from the controller: see [controller.Preparation]
+	CallHears   uint8 = 6 // to anybody: do you hear this node, the controller?
 )
 
 // Member is this node's part in the cluster. Safe for concurrent use.
@@ -129,7 +130,7 @@ type Member struct {
 	leader    cluster.NodeID
 	moves     moves
 	wishes    wishes
-	silent    map[cluster.NodeID]bool // who cannot be heard
+	sounds    map[cluster.NodeID]sound // of those that cannot be heard
 	promised  promised
 	// firstVersion is of the first view that this process has known.
 	firstVersion uint64
@@ -168,7 +169,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	}
 	m := &Member{
 		cfg: cfg, log: cfg.Log, id: cfg.Self.ID, began: time.Now(), kick: make(chan struct{}, 1),
-		registry: newRegistry(), silent: map[cluster.NodeID]bool{}, viewNews: make(chan struct{}), routeNews: make(chan struct{}),
+		registry: newRegistry(), sounds: map[cluster.NodeID]sound{}, viewNews: make(chan struct{}), routeNews: make(chan struct{}),
 	}
 	m.coordinator.Store(cfg.Self.Coordinator)
 	m.moves.init()
@@ -354,6 +355,8 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 		return nil, nil
 	case CallVitals:
 		return json.Marshal(m.vitals())
+	case CallHears:
+		return m.hears(cluster.NodeID(payload)), nil
 	case CallView:
 		v := m.View()
 		if v == nil {

@@ -24,6 +24,8 @@ const (
 	// latePatience is how much longer than this goroutine was late a node may be
 	// silent.
 	latePatience = 4
+	// vouchTimeout is for how long the word of other nodes is waited for.
+	vouchTimeout = 150 * time.Millisecond
 	// deposeTimeout bounds one attempt to depose a controller.
 	deposeTimeout = 500 * time.Millisecond
 	// watchers is how many nodes listen to all others when no node is a
@@ -32,39 +34,46 @@ const (
 )
 
 // watchdog listens to the other nodes: to all of them where this node may follow
-// the controller, to the controller elsewhere. It deposes a controller that cannot
-// be heard; being wrong about that costs an election. Only with copies is a dead
+// the controller, to the controller elsewhere. It deposes a controller that nobody
+// hears; being wrong about that costs an election. Only with copies is a dead
 // node followed before its registration runs out, so only then it runs.
-//
-// A machine that is too busy to run this goroutine in time is too busy to hear:
-// by as much as it is late, it is patient.
 func (m *Member) watchdog() {
 	tick := time.NewTicker(listenEvery)
 	defer tick.Stop()
-	var late time.Duration
-	for before := m.now(); ; {
+	l := lateness{before: m.now()}
+	for {
 		select {
 		case <-m.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := m.now()
-		late = max(now-before-listenEvery, late*15/16)
-		before = now
-		if m.listen(silentAfter + latePatience*late) {
-			m.depose()
+		if deaf := m.listen(l.patience(m.now())); deaf != "" && !m.heardElsewhere(deaf) {
+			m.depose(deaf)
 		}
+		l.before = m.now()
 	}
 }
 
-// listen notes who cannot be heard, and reports whether the controller is among
-// them.
-func (m *Member) listen(patience time.Duration) (deaf bool) {
+// lateness is by how much the watchdog was late. A machine that is too busy to run
+// it in time is too busy to hear: by as much as it is late, it is patient.
+type lateness struct {
+	before time.Duration // when it had looked last: what it does then is no delay
+	late   time.Duration
+}
+
+// patience returns for how long a node may be silent, at a look at now.
+func (l *lateness) patience(now time.Duration) time.Duration {
+	l.late = max(now-l.before-listenEvery, l.late*15/16)
+	return silentAfter + latePatience*l.late
+}
+
+// listen notes who cannot be heard, and returns the controller if it is among them.
+func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 	m.mu.Lock()
 	v, leader := m.view, m.leader
 	m.mu.Unlock()
 	if v == nil || len(v.Nodes) < 2 {
-		return false
+		return ""
 	}
 	all := leader == m.id || isWatcher(v, m.id)
 	changed := false
@@ -73,10 +82,17 @@ func (m *Member) listen(patience time.Duration) (deaf bool) {
 		if n.ID == m.id || n.State == cluster.Left || !all && n.ID != leader {
 			continue
 		}
-		h := m.cfg.Peers.Hear(n)
-		silent := h.Gone || h.Silent >= patience
-		changed = m.hear(n.ID, silent) || changed
-		deaf = deaf || silent && n.ID == leader
+		s := heard
+		switch h := m.cfg.Peers.Hear(n); {
+		case h.Gone:
+			s = gone
+		case h.Silent >= patience:
+			s = silent
+		}
+		changed = m.hear(n.ID, s) || changed
+		if s != heard && n.ID == leader {
+			deaf = leader
+		}
 	}
 	if changed {
 		m.lead.nudge()
@@ -102,29 +118,108 @@ func isWatcher(v *cluster.View, id cluster.NodeID) bool {
 	return before < watchers
 }
 
-// hear notes whether a node is silent, and reports whether that is new.
-func (m *Member) hear(id cluster.NodeID, silent bool) bool {
+// sound is what was noticed of a node last.
+type sound uint8
+
+const (
+	heard  sound = iota
+	silent       // nothing comes from it: it hangs, or is cut off, or this node is
+	gone         // its address refuses connections: its process has ended
+)
+
+// hear notes what is noticed of a node, and reports whether that is new.
+func (m *Member) hear(id cluster.NodeID, s sound) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.silent[id] == silent {
+	was := m.sounds[id]
+	if was == s {
 		return false
 	}
-	if silent {
-		m.silent[id] = true
-		m.log.Warn("a node cannot be heard", "node", id.Short())
-	} else {
-		delete(m.silent, id)
+	m.sounds[id] = s
+	switch {
+	case s == heard:
+		delete(m.sounds, id)
 		m.log.Info("a node can be heard again", "node", id.Short())
+	case was == heard:
+		m.log.Warn("a node cannot be heard", "node", id.Short())
 	}
 	return true
 }
 
-// depose ends the term of a controller that cannot be heard.
-func (m *Member) depose() {
+// heardElsewhere reports whether another node says that it hears the controller:
+// then it is this node that is cut off from it. Of two nodes that do not hear each
+// other one would take the election from the other for ever.
+func (m *Member) heardElsewhere(controller cluster.NodeID) bool {
+	ctx, cancel := context.WithTimeout(m.ctx, vouchTimeout)
+	defer cancel()
+	asked := m.vouchers(controller)
+	answers := make(chan bool, len(asked))
+	for _, n := range asked {
+		m.goes(func() {
+			answer, err := m.cfg.Peers.Call(ctx, n, CallHears, []byte(controller))
+			answers <- err == nil && string(answer) == hearsIt
+		})
+	}
+	for range asked {
+		if <-answers {
+			return true
+		}
+	}
+	return false
+}
+
+// hearsIt is the answer to CallHears of a node that hears the controller.
+const hearsIt = "yes"
+
+// hears answers whether this node hears who it is asked about, as the controller.
+func (m *Member) hears(id cluster.NodeID) []byte {
 	m.mu.Lock()
-	leader := m.leader
-	m.mu.Unlock()
-	if leader == "" || leader == m.id {
+	defer m.mu.Unlock()
+	if id == m.leader && m.sounds[id] == heard {
+		return []byte(hearsIt)
+	}
+	return []byte("no")
+}
+
+// vouchers are the nodes that may say of the controller that they hear it: those
+// that listen to all others, and that this node hears.
+func (m *Member) vouchers(controller cluster.NodeID) (list []*cluster.Node) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.view.Nodes {
+		if n := &m.view.Nodes[i]; n.ID != m.id && n.ID != controller && isWatcher(m.view, n.ID) && m.sounds[n.ID] == heard {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// alone reports whether this node hears less than half of the nodes, itself among
+// them, so that it is the one that is cut off. Processes that are known to have
+// ended do not count.
+func (m *Member) alone() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.view == nil {
+		return false
+	}
+	all, unheard := 1, 0
+	for i := range m.view.Nodes {
+		n := &m.view.Nodes[i]
+		if _, alive := m.registry.alive[n.ID]; !alive || n.ID == m.id || n.State == cluster.Left || m.sounds[n.ID] == gone {
+			continue
+		}
+		all++
+		if m.sounds[n.ID] == silent {
+			unheard++
+		}
+	}
+	return 2*unheard > all
+}
+
+// depose ends the term of a controller that cannot be heard.
+func (m *Member) depose(leader cluster.NodeID) {
+	if leader == m.id {
 		return
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, deposeTimeout)

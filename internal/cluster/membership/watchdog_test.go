@@ -1,0 +1,114 @@
+package membership
+
+import (
+	"testing"
+	"time"
+
+	"github.com/larder-cache/larder/internal/cluster"
+)
+
+// controller returns who is elected, and by which revision.
+func (w *world) controller() (id cluster.NodeID, revision int64) {
+	w.conf.mu.Lock()
+	defer w.conf.mu.Unlock()
+	it := w.conf.items[keyController]
+	return cluster.NodeID(it.Data), it.Revision
+}
+
+// TestControllerThatOthersHear: who alone does not hear the controller leaves it in
+// office; when nobody hears it another one is elected.
+func TestControllerThatOthersHear(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))
+	w.settled(3)
+	first, revision := w.controller()
+	if first != a.id {
+		t.Fatalf("%s is the controller", first)
+	}
+	c.deaf.Store(a.id, true)
+	w.until("it asks others, and again", func() bool { return c.asked.Load() > 3 })
+	if id, now := w.controller(); id != a.id || now != revision {
+		t.Errorf("a controller that another node hears was deposed: %s is elected", id)
+	}
+	b.deaf.Store(a.id, true)
+	w.until("who is not heard is deposed", func() bool { _, now := w.controller(); return now != revision })
+	for _, n := range []*testNode{c, b, a} {
+		n.stop()
+	}
+}
+
+// TestControllerThatIsAlone: who hears less than half of the nodes is not the
+// controller, also while all others hear it.
+func TestControllerThatIsAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))
+	w.settled(3)
+	a.deaf.Store(b.id, true)
+	w.until("it misses one", func() bool { return !a.member.hearsAll() })
+	if a.member.alone() {
+		t.Error("who hears one of two others is alone")
+	}
+	a.deaf.Store(c.id, true)
+	w.until("another one is elected", func() bool { id, _ := w.controller(); return id == b.id || id == c.id })
+	if !a.member.alone() {
+		t.Error("who hears nobody is not alone")
+	}
+	a.deaf.Clear()
+	w.until("it hears them again", a.member.hearsAll)
+	if a.member.alone() {
+		t.Error("who hears everybody is alone")
+	}
+	for _, n := range []*testNode{c, b, a} {
+		n.stop()
+	}
+}
+
+func (m *Member) hearsAll() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.sounds) == 0
+}
+
+// TestAloneCountsTheLiving: processes that have ended, and nodes that are not
+// registered, are not missed.
+func TestAloneCountsTheLiving(t *testing.T) {
+	const me, x, y, z = "me", "x", "y", "z"
+	for _, row := range []struct {
+		name   string
+		alive  []cluster.NodeID
+		sounds map[cluster.NodeID]sound
+		want   bool
+	}{
+		{"all are heard", []cluster.NodeID{me, x, y, z}, nil, false},
+		{"half are heard", []cluster.NodeID{me, x, y, z}, map[cluster.NodeID]sound{x: silent, y: silent}, false},
+		{"itself only", []cluster.NodeID{me, x, y, z}, map[cluster.NodeID]sound{x: silent, y: silent, z: silent}, true},
+		{"ended", []cluster.NodeID{me, x, y, z}, map[cluster.NodeID]sound{x: gone, y: gone, z: silent}, false},
+		{"not registered", []cluster.NodeID{me, x}, map[cluster.NodeID]sound{x: silent, y: silent, z: silent}, false},
+		{"one of two", []cluster.NodeID{me, x, y}, map[cluster.NodeID]sound{x: silent, y: silent}, true},
+	} {
+		m := &Member{id: me, view: &cluster.View{Nodes: []cluster.Node{{ID: me}, {ID: x}, {ID: y}, {ID: z}}}, registry: newRegistry(), sounds: row.sounds}
+		for _, id := range row.alive {
+			m.registry.alive[id] = lively{}
+		}
+		if got := m.alone(); got != row.want {
+			t.Errorf("%s: %t", row.name, got)
+		}
+	}
+}
+
+// TestLateness: a watchdog that was not run in time is patient, but not with what
+// it has done itself.
+func TestLateness(t *testing.T) {
+	l := lateness{}
+	if p := l.patience(listenEvery); p != silentAfter {
+		t.Errorf("in time: %v", p)
+	}
+	l.before = listenEvery + time.Second // it was deposing somebody
+	if p := l.patience(l.before + listenEvery); p != silentAfter {
+		t.Errorf("after work: %v", p)
+	}
+	l.before += listenEvery
+	if p := l.patience(l.before + listenEvery + 100*time.Millisecond); p != silentAfter+latePatience*100*time.Millisecond {
+		t.Errorf("100 ms late: %v", p)
+	}
+}
