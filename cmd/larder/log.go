@@ -17,13 +17,16 @@ import (
 	"github.com/larder-cache/larder/internal/config"
 )
 
+// milliseconds is RFC 3339: what follows the death of a node takes less than seconds.
+const milliseconds = "2006-01-02T15:04:05.000Z07:00"
+
 // newLogger returns the log of a node. Lines for people have the time of day at
 // a terminal, the full time elsewhere.
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
 	if c.Format == config.LogJSON {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.Level}))
 	}
-	h := &lineHandler{w: w, mu: new(sync.Mutex), level: c.Level, clock: time.RFC3339}
+	h := &lineHandler{w: w, mu: new(sync.Mutex), level: c.Level, clock: milliseconds}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		h.clock = time.TimeOnly
 		h.color = os.Getenv("NO_COLOR") == ""

@@ -35,7 +35,7 @@ func TestLogLines(t *testing.T) {
 			var got []string
 			for line := range strings.Lines(b.String()) {
 				clock, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-				if _, err := time.Parse(time.RFC3339, clock); err != nil {
+				if _, err := time.Parse(milliseconds, clock); err != nil {
 					t.Errorf("the line begins with %q: %v", clock, err)
 				}
 				got = append(got, rest)
