@@ -122,10 +122,12 @@ func (c *copies) ping() {
 			if other.leader != storePlace && !oc.silent(other.leader) {
 				hears = other.leader
 			}
+			theirs := other.incarnation
 			w.net.send(other.place, n.place, 0, func() {
 				if n.up && n.incarnation == mine {
 					c.hears[other.place] = hears
 					c.hear(other, sent, fences)
+					c.reconnect(other.place, theirs)
 				}
 			})
 		})
@@ -146,6 +148,17 @@ func (c *copies) hear(other *node, sent time.Duration, fences map[int]cluster.Ep
 	}
 	for _, p := range c.busy {
 		c.release(p)
+	}
+}
+
+// reconnect ends the streams to an earlier process of a node: their connections
+// have broken, also of those on which nothing is under way.
+func (c *copies) reconnect(place int, incarnation uint64) {
+	for _, p := range c.busy {
+		if s := c.parts[p].stream(place); s != nil && s.incarnation != 0 && s.incarnation < incarnation && !s.failed {
+			s.failed = true
+			c.reportSoon()
+		}
 	}
 }
 

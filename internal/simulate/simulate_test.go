@@ -60,6 +60,12 @@ func TestNoAcknowledgedWriteIsLost(t *testing.T) {
 	}
 }
 
+// TestFoundSeeds repeats runs that have failed once: a copy to a process that was
+// killed and started anew, unnoticed by all and with nothing to send, was waited for.
+func TestFoundSeeds(t *testing.T) {
+	try(t, Config{Seed: 5035, Nodes: 3, Replicas: 1, Zones: 4})
+}
+
 // TestServedAgainSoon kills owners, controllers among them, and once each while
 // the store elects.
 func TestServedAgainSoon(t *testing.T) {
