@@ -163,17 +163,21 @@ func (m *Member) askForView() {
 		if v.Nodes[i].ID == m.id {
 			continue
 		}
-		asked.Go(func() {
-			data, err := m.cfg.Peers.Call(ctx, &v.Nodes[i], CallView, nil)
-			if err != nil {
-				return // it is down, or has none either
-			}
-			if newer, err := cluster.DecodeView(data); err == nil {
-				m.learn(newer)
-			}
-		})
+		asked.Go(func() { m.askViewOf(ctx, &v.Nodes[i]) })
 	}
 	asked.Wait()
+}
+
+// askViewOf takes the view of another node, if it is newer. Every view that a node
+// has was written to the configuration service.
+func (m *Member) askViewOf(ctx context.Context, n *cluster.Node) {
+	data, err := m.cfg.Peers.Call(ctx, n, CallView, nil)
+	if err != nil {
+		return // it is down, or has none either
+	}
+	if newer, err := cluster.DecodeView(data); err == nil {
+		m.learn(newer)
+	}
 }
 
 // isAlone returns ErrTwin when the node is registered by a living process at

@@ -89,7 +89,12 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 		case h.Silent >= patience:
 			s = silent
 		}
-		changed = m.hear(n.ID, s) || changed
+		if m.hear(n.ID, s) {
+			changed = true
+			if s == heard {
+				m.goes(func() { m.catchUp(n) })
+			}
+		}
 		if s != heard && n.ID == leader {
 			deaf = leader
 		}
@@ -116,6 +121,15 @@ func isWatcher(v *cluster.View, id cluster.NodeID) bool {
 		return n.Coordinator
 	}
 	return before < watchers
+}
+
+// catchUp asks a node that can be heard again for its view: who was cut off is told
+// by it sooner than by the configuration service, whose connections have to be made
+// anew, that it is not the owner any more.
+func (m *Member) catchUp(n *cluster.Node) {
+	ctx, cancel := context.WithTimeout(m.ctx, askFor)
+	defer cancel()
+	m.askViewOf(ctx, n)
 }
 
 // sound is what was noticed of a node last.

@@ -112,3 +112,25 @@ func TestLateness(t *testing.T) {
 		t.Errorf("100 ms late: %v", p)
 	}
 }
+
+// TestCatchUp: a node without the configuration service takes the view of one that
+// it hears again.
+func TestCatchUp(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1))
+	w.settled(2)
+	b.deaf.Store(a.id, true)
+	w.until("it misses the other one", func() bool { return !b.member.hearsAll() })
+	w.conf.setAway(true)
+	newer := *a.member.View()
+	newer.Version++
+	a.member.learn(&newer)
+	if v := b.member.View().Version; v == newer.Version {
+		t.Fatalf("it has view %d already", v)
+	}
+	b.deaf.Clear()
+	w.until("it has the other's view", func() bool { return b.member.View().Version == newer.Version })
+	w.conf.setAway(false)
+	b.stop()
+	a.stop()
+}
