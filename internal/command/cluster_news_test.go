@@ -27,6 +27,8 @@ type sentFrame struct {
 // Lane implements [Forwarder].
 func (o *otherNode) Lane(*cluster.Node, int) Lane { return o }
 
+func (o *otherNode) Silent(cluster.NodeID) time.Duration { return 0 }
+
 // Queue implements [Lane].
 func (o *otherNode) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uint64) error {
 	if kind == KindInterest {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/peer"
@@ -25,6 +26,8 @@ type sentRequest struct {
 }
 
 func (l *scriptedLane) Lane(*cluster.Node, int) Lane { return l }
+
+func (l *scriptedLane) Silent(cluster.NodeID) time.Duration { return 0 }
 
 func (l *scriptedLane) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uint64) error {
 	if l.fails != nil {

@@ -18,6 +18,8 @@ type Forwarder interface {
 	// number that is not negative, and the same for one client all its life. It
 	// does not block.
 	Lane(to *cluster.Node, n int) Lane
+	// Silent returns for how long nothing has been heard of a node.
+	Silent(node cluster.NodeID) time.Duration
 }
 
 // Lane is one link to one node, as the commands use it; [peer.Link] is one.
@@ -45,15 +47,15 @@ type forwarding struct {
 }
 
 // lostFor is for how long nobody waits again for a node that another request has
-// waited for in vain: the requests of a pipeline wait once for each node that is
-// gone, not one after the other. Who is back is found at once: its link is up.
+// waited for in vain, unless it has been heard since: the requests of a pipeline
+// wait once for each node that is gone, not one after the other.
 const lostFor = 5 * routeWait
 
 func (f *forwarding) giveUp(id cluster.NodeID, now time.Duration) { f.lost.Store(id, now) }
 
 func (f *forwarding) givenUp(id cluster.NodeID, now time.Duration) bool {
 	at, ok := f.lost.Load(id)
-	return ok && now-at.(time.Duration) < lostFor
+	return ok && f.by != nil && now-at.(time.Duration) < min(lostFor, f.by.Silent(id))
 }
 
 // Errors of requests that could not be forwarded.

@@ -73,6 +73,11 @@ func (l *lines) Lane(to *cluster.Node, n int) command.Lane {
 	return known.list[n%len(known.list)]
 }
 
+// Silent implements [command.Forwarder].
+func (l *lines) Silent(node cluster.NodeID) time.Duration {
+	return time.Since(l.network.LastHeard(string(node)))
+}
+
 // open opens the links to a node that is new or has another address.
 func (l *lines) open(to *cluster.Node) (requestLinks, bool) {
 	l.mu.Lock()

@@ -159,6 +159,11 @@ func (d *node) Lane(to *cluster.Node, n int) command.Lane {
 	return nil
 }
 
+// Silent implements [command.Forwarder].
+func (d *node) Silent(node cluster.NodeID) time.Duration {
+	return time.Since(d.net.LastHeard(string(node)))
+}
+
 func (d *node) link(to cluster.NodeID, lane int) *peer.Link {
 	d.mu.Lock()
 	defer d.mu.Unlock()
