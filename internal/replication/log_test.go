@@ -1,9 +1,12 @@
 package replication
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/larder-cache/larder/internal/hashing"
 )
 
 // replica is a pair whose copy has caught up and is required.
@@ -233,6 +236,23 @@ func TestHalfACopyIsNotWhole(t *testing.T) {
 	p.receiver.Drop(968)
 	if _, whole := p.receiver.Promise(968, 0); whole {
 		t.Error("dropped it is whole")
+	}
+}
+
+// TestNothingIsNotHandedOver: a process that was started while the copy went to its
+// predecessor does not become the owner by the last word of the former one.
+func TestNothingIsNotHandedOver(t *testing.T) {
+	p, _, c := replica(t, 0)
+	set(p.from, 0, "{a}1", "x", 0)
+	if got := p.logs.Wait(need(p), nil); got != Met {
+		t.Fatal(got)
+	}
+	p.queue <- func() { p.receiver = NewReceiver(p.to, p.guard, hashing.Partitions, &p.in) }
+	if err := c.HandOver(2); !errors.Is(err, ErrRefused) {
+		t.Errorf("handed over to a process that has nothing: %v", err)
+	}
+	if _, whole := p.receiver.Promise(968, 0); whole {
+		t.Error("it believes to have all")
 	}
 }
 

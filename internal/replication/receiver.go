@@ -144,10 +144,19 @@ func (in *incoming) enter(incarnation, stream uint64) bool {
 }
 
 // apply applies one record, or refuses its partition.
+//
+// Invariant: a partition is handed over to a process that has all of it. The word
+// may reach one that was started after the copy had gone to the former one: a
+// stream without anything under way outlives its connections.
 func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, now int64) error {
 	p := e.partition
 	c := &r.copies[p]
 	if e.kind == effectHandOver {
+		_, begun := in.begun[p]
+		if !c.mayBeHanded(e.seq, begun) {
+			in.refuse(p, false)
+			return nil
+		}
 		delete(in.begun, p)
 		c.reached(e.seq, true)
 		return r.guard.HandedOver(p, from, e.seq, e.epoch)
@@ -233,6 +242,14 @@ func (in *incoming) refuse(p int, promised bool) {
 	if n := len(in.refused); n == 0 || in.refused[n-1].Partition != p {
 		in.refused = append(in.refused, Refusal{p, promised})
 	}
+}
+
+// mayBeHanded reports whether a copy has every effect up to seq; of one that has
+// begun in the stream those that it has are the last.
+func (c *copied) mayBeHanded(seq uint64, begun bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.whole && (begun || c.seq >= seq)
 }
 
 func (c *copied) reached(seq uint64, whole bool) {
