@@ -216,6 +216,12 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 	}
 	r.Leaving = m.leaving(v, self)
 	r.Copies, r.Empty = m.kept(v, self)
+	m.mu.Lock()
+	to := m.leader
+	m.mu.Unlock()
+	if m.delivers(to) {
+		return true
+	}
 	if waits := anybody || len(r.Leaving)+len(r.Copies)+len(r.Empty) > 0; !waits && m.reported.view == v.Version {
 		return false
 	}
@@ -223,16 +229,56 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 	if err != nil {
 		panic("membership: " + err.Error()) // numbers and strings
 	}
-	m.mu.Lock()
-	to := m.leader
-	m.mu.Unlock()
 	if string(text) == m.reported.text && to == m.reported.to && time.Since(m.reported.at) < reportEvery {
 		return true
 	}
-	if m.send(v, to, text) {
-		m.reported.text, m.reported.to, m.reported.at, m.reported.view = string(text), to, time.Now(), v.Version
-	}
+	m.deliver(v, to, text)
+	m.reported.text, m.reported.to, m.reported.at, m.reported.view = string(text), to, time.Now(), v.Version
 	return true
+}
+
+// delivery is a report under way. The agent does not wait for it: a controller that
+// has just died does not answer, and its successor's view is to be followed at once.
+type delivery struct {
+	to     cluster.NodeID
+	cancel context.CancelFunc
+	done   chan bool // capacity 1: whether it has arrived
+}
+
+// deliver sends a report.
+func (m *Member) deliver(v *cluster.View, to cluster.NodeID, text []byte) {
+	ctx, cancel := context.WithTimeout(m.ctx, time.Second)
+	d := &delivery{to, cancel, make(chan bool, 1)}
+	m.delivery = d
+	m.goes(func() {
+		defer cancel()
+		arrived := m.send(ctx, v, to, text)
+		if d.done <- arrived; arrived {
+			m.nudge() // there may be more to report
+		}
+	})
+}
+
+// delivers reports whether a report is under way to the controller; one to another
+// node is given up. What has not arrived is as if it had not been sent.
+func (m *Member) delivers(to cluster.NodeID) bool {
+	d := m.delivery
+	if d == nil {
+		return false
+	}
+	arrived := false
+	select {
+	case arrived = <-d.done:
+	default:
+		if d.to == to {
+			return true
+		}
+		d.cancel()
+	}
+	if m.delivery = nil; !arrived {
+		m.reported.text, m.reported.view = "", 0
+	}
+	return false
 }
 
 // leaving lists the partitions that this node sends or hands over.
@@ -305,7 +351,7 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 }
 
 // send brings a report to the controller.
-func (m *Member) send(v *cluster.View, to cluster.NodeID, text []byte) bool {
+func (m *Member) send(ctx context.Context, v *cluster.View, to cluster.NodeID, text []byte) bool {
 	if to == m.id {
 		_, err := m.Answer(m.id, CallReport, text)
 		return err == nil
@@ -314,8 +360,6 @@ func (m *Member) send(v *cluster.View, to cluster.NodeID, text []byte) bool {
 	if node == nil {
 		return false // between two controllers
 	}
-	ctx, cancel := context.WithTimeout(m.ctx, time.Second)
-	defer cancel()
 	_, err := m.cfg.Peers.Call(ctx, node, CallReport, text)
 	return err == nil
 }

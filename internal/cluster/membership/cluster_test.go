@@ -51,6 +51,8 @@ type testNode struct {
 	// abandoned are the nodes that it has given up, deaf those that it does not hear.
 	abandoned, deaf sync.Map
 	asked           atomic.Int64 // how often it has asked who hears the controller
+	trusts          atomic.Bool  // it takes nobody for dead
+	hangs           sync.RWMutex // held as the writer: its reports do not arrive
 }
 
 func newWorld(t testing.TB) *world {
@@ -135,8 +137,12 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 	if _, deaf := n.deaf.Load(to.ID); deaf || other == nil || n.dead.Load() {
 		return nil, errors.New("unreachable")
 	}
-	if kind == CallHears {
+	switch kind {
+	case CallHears:
 		n.asked.Add(1)
+	case CallReport:
+		n.hangs.RLock()
+		defer n.hangs.RUnlock()
 	}
 	return other.member.Answer(n.id, kind, payload)
 }
@@ -145,6 +151,9 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 func (n *testNode) Hear(to *cluster.Node) Hearing {
 	if _, deaf := n.deaf.Load(to.ID); deaf {
 		return Hearing{Silent: time.Hour}
+	}
+	if n.trusts.Load() {
+		return Hearing{}
 	}
 	return Hearing{Gone: n.w.node(to.ID) == nil}
 }

@@ -143,7 +143,8 @@ type Member struct {
 		view     *cluster.View
 		arrivals int
 	}
-	reported struct { // of the agent
+	delivery *delivery // of the agent, as the next; nil: none is under way
+	reported struct {
 		text string
 		to   cluster.NodeID
 		at   time.Time

@@ -1,10 +1,13 @@
 package membership
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/cluster/controller"
 )
 
 // controller returns who is elected, and by which revision.
@@ -131,6 +134,34 @@ func TestCatchUp(t *testing.T) {
 	b.deaf.Clear()
 	w.until("it has the other's view", func() bool { return b.member.View().Version == newer.Version })
 	w.conf.setAway(false)
+	b.stop()
+	a.stop()
+}
+
+// TestViewsDoNotWaitForReports: a node whose report to the controller is not
+// answered follows the next view.
+func TestViewsDoNotWaitForReports(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.start(1, 1), w.start(2, 1)
+	v := w.settled(2)
+	b.hangs.Lock()
+	for _, to := range []*testNode{b, a} { // the first makes it report
+		p := slices.IndexFunc(v.Rows[:], func(r cluster.Row) bool { return v.Nodes[r.Owner].ID != to.id })
+		if _, err := a.member.Ask(context.Background(), controller.Request{Kind: controller.Move, By: "x", Partitions: []int{p}, Node: to.id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	moves := func(n *testNode) int { return len(n.member.View().Moving()) }
+	w.until("it is to move partitions", func() bool { return moves(a) > 0 })
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	newer := *a.member.View()
+	newer.Version += 10
+	b.member.learn(&newer)
+	if err := b.member.AwaitView(ctx, newer.Version); err != nil {
+		t.Errorf("it waits for its report: %v", err)
+	}
+	b.hangs.Unlock()
 	b.stop()
 	a.stop()
 }
