@@ -220,3 +220,30 @@ func TestNoAcknowledgedWriteIsLost(t *testing.T) {
 	nodes[1].stop()
 	nodes[2].stop()
 }
+
+// TestRestartThatNobodyNotices: a node that is killed and back at once, before
+// anybody misses it and while nothing is written, gets its copies again.
+func TestRestartThatNobodyNotices(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1))
+	w.settled(2)
+	w.copied(1)
+	const keys = 3000
+	for i := range keys {
+		if _, known := a.acked(fmt.Appendf(nil, "key %d", i)); !known {
+			t.Fatal("a write is unknown")
+		}
+	}
+	a.trusts.Store(true)
+	b.kill()
+	again := w.start(2, 2, withCopies(1))
+	w.until("it has all of it again", func() bool { return again.store.Len(0) == keys })
+	for i := range keys {
+		if value, known := again.acked(fmt.Appendf(nil, "key %d", i)); !known || value != 2 {
+			t.Fatalf("key %d is %d, %t", i, value, known)
+		}
+	}
+	for _, n := range []*testNode{again, b, a} {
+		n.stop()
+	}
+}

@@ -71,7 +71,7 @@ func (m *Member) feed(p int, v *cluster.View) (busy bool) {
 			}
 		case c.failure() != nil:
 			busy = true
-		case !inSync && m.isAnother(id, c):
+		case m.isAnother(id, c):
 			c.why = errAnother
 			busy = true
 		case !inSync:
@@ -87,8 +87,9 @@ func (m *Member) feed(p int, v *cluster.View) (busy bool) {
 }
 
 // isAnother reports whether a copy was begun for a process of a node that is no
-// more: the registry may know of the end of one only after its successor has
-// answered.
+// more, or that was not registered: the registry may know of the end of one only
+// after its successor has answered. As long as nothing is written nobody else finds
+// out that a node which the view has in sync has nothing.
 func (m *Member) isAnother(id cluster.NodeID, c *copying) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
