@@ -23,7 +23,9 @@ for what in "${wanted[@]}"; do
     memcached) has memcached || missing+=(memcached) ;;
     postgres) has_postgres || missing+=(postgresql) ;;
     etcd) has etcd || missing+=(etcd-server) ;;
-    network) has ip || missing+=(iproute2) ;;
+    network)
+      has ip || missing+=(iproute2)
+      has nft || missing+=(nftables) ;;
     node)
       has node || missing+=(nodejs)
       has npm || missing+=(npm) ;;

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -22,6 +24,12 @@ type Options struct {
 	Args []string
 	// Env are variables for every node, beside those of this process.
 	Env []string
+	// Network gives each node a namespace of its own, and the ports that larder has
+	// by default. It must be closed after the cluster. Nil: loopback.
+	Network *Network
+	// DiskBytes is the size of a disk for each node's data directory; 0: it is in
+	// the temporary directory. A coordinator needs 256 MB. See [NewDisk].
+	DiskBytes int64
 }
 
 // Cluster is a cluster of nodes, or of some that stand alone. Safe for concurrent use.
@@ -50,12 +58,18 @@ func Begin(o Options) (*Cluster, error) {
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var errs []error
 	for _, n := range c.nodes {
 		n.Kill()
-		n.ports.release()
+		if n.ports != nil {
+			n.ports.release()
+		}
+		if n.Disk != nil {
+			errs = append(errs, n.Disk.Close())
+		}
 	}
 	c.nodes = nil
-	return os.RemoveAll(c.dir)
+	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }
 
 // Nodes returns all nodes, in the order in which they were added. The list is
@@ -91,6 +105,15 @@ func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	}
 	if role == nil {
 		role = []string{"--cluster"}
+	} else if c.o.Network != nil { // who is on loopback alone needs no token
+		token, err := c.Operate(ctx, "TOKEN", "CREATE")
+		if err != nil {
+			return nil, err
+		}
+		if len(token.List) == 0 {
+			return nil, errors.New("LARDER CLUSTER TOKEN CREATE has made no token")
+		}
+		role = append(role, "--token", token.List[0].Text)
 	}
 	n, err := c.make(role, args)
 	if err != nil {
@@ -135,25 +158,48 @@ func (c *Cluster) AddAlone(ctx context.Context, args ...string) (*Node, error) {
 
 // make prepares a node. Without a role it stands alone.
 func (c *Cluster) make(role, args []string) (*Node, error) {
-	ports, err := claimBlock()
-	if err != nil {
-		return nil, err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := &Node{
-		Name: fmt.Sprintf("n%d", len(c.nodes)+1), binary: c.o.Binary, env: c.o.Env, ports: ports,
-		RESP: ports.address(portRESP), HTTP: ports.address(portHTTP),
+	name := fmt.Sprintf("n%d", len(c.nodes)+1)
+	n := &Node{Name: name, Dir: filepath.Join(c.dir, name), Log: filepath.Join(c.dir, name+".log"), binary: c.o.Binary, env: c.o.Env}
+	if err := c.place(n, role != nil); err != nil {
+		return nil, err
 	}
-	n.Dir, n.Log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
 	n.args = append([]string{"serve", "--resp-addr", n.RESP, "--http-addr", n.HTTP}, role...)
+	if n.Space != nil {
+		n.args = append(n.args, "--insecure")
+	}
 	if role != nil {
-		n.Peer, n.RESPCluster = ports.address(portPeer), ports.address(portRESPCluster)
 		n.args = append(n.args, "--name", n.Name, "--data-dir", n.Dir, "--peer-addr", n.Peer, "--resp-cluster-addr", n.RESPCluster)
 	}
 	n.args = slices.Concat(n.args, c.o.Args, args)
 	c.nodes = append(c.nodes, n)
 	return n, nil
+}
+
+// place gives a node its addresses and its disk.
+func (c *Cluster) place(n *Node, member bool) (err error) {
+	var at func(place, port int) string
+	if c.o.Network == nil {
+		if n.ports, err = claimBlock(); err != nil {
+			return err
+		}
+		at = func(place, _ int) string { return n.ports.address(place) }
+	} else {
+		if n.Space, err = c.o.Network.Add(); err != nil {
+			return err
+		}
+		at = func(_, port int) string { return net.JoinHostPort(n.Space.Address, strconv.Itoa(port)) }
+	}
+	n.RESP, n.HTTP = at(portRESP, 6379), at(portHTTP, 8080)
+	if member {
+		n.Peer, n.RESPCluster = at(portPeer, 7380), at(portRESPCluster, 7379)
+	}
+	if c.o.DiskBytes > 0 {
+		n.Disk, err = NewDisk(n.Dir, c.o.DiskBytes)
+		n.Dir = filepath.Join(n.Dir, "data")
+	}
+	return err
 }
 
 // Condition is something to wait for. It returns nil when a status fulfils it,

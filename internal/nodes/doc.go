@@ -13,6 +13,10 @@
 // and waited for with conditions ([Cluster.Await]), never with a time. What a
 // process costs is read from /proc ([Node.CPU], [Node.Anonymous]), on Linux only.
 //
+// With a [Network] each node is a machine of its own whose packets can be dropped
+// and delayed, and with a [Disk] its data directory can fill up and hang: on Linux,
+// as root.
+//
 // [Conn] is a small RESP client that hides nothing: no pool, no retry, and a
 // failure is the caller's to see. Package witness, below, writes with it and
 // knows afterwards what every key must hold.

@@ -24,10 +24,13 @@ type Node struct {
 	// Addresses, host:port. RESPCluster and Peer are a member's only.
 	RESP, RESPCluster, HTTP, Peer string
 
+	Space *Space // where it runs; nil: where this process does
+	Disk  *Disk  // that its data directory is on; nil: none of its own
+
 	binary string
 	args   []string
 	env    []string
-	ports  *block
+	ports  *block // nil in a space
 
 	mu      sync.Mutex
 	process *process // GUARDED_BY(mu), as the next: the last one, nil before the first
@@ -86,6 +89,9 @@ func (n *Node) launch() error {
 	}
 	defer log.Close() // the process has its own
 	p := &process{cmd: exec.Command(n.binary, n.args...), exited: make(chan struct{})}
+	if n.Space != nil {
+		p.cmd = n.Space.command(n.binary, n.args...) // ip becomes the node
+	}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = append(os.Environ(), n.env...)
 	if err := p.cmd.Start(); err != nil {

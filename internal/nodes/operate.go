@@ -109,6 +109,30 @@ func (c *Cluster) Controller(ctx context.Context) (*Node, error) {
 	return nil, nil
 }
 
+// ServiceLeader returns the node whose member leads the configuration service, nil
+// when none does.
+func (c *Cluster) ServiceLeader(ctx context.Context) (*Node, error) {
+	r, err := c.Operate(ctx, "COORDINATORS", "JSON")
+	if err != nil {
+		return nil, err
+	}
+	var list []struct {
+		Node   string `json:"node"`
+		Leader bool   `json:"leader"`
+	}
+	if err := json.Unmarshal([]byte(r.Text), &list); err != nil {
+		return nil, fmt.Errorf("LARDER CLUSTER COORDINATORS JSON: %w", err)
+	}
+	for _, n := range c.Nodes() {
+		for _, one := range list {
+			if one.Leader && n.ID() == one.Node {
+				return n, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // Move is a partition that is to be at a node.
 type Move struct {
 	Partition int    `json:"partition"`

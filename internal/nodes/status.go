@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/internal/hashing"
 )
 
 // Partitions is the number of partitions, each of [SlotsPerPartition] slots.
@@ -25,6 +27,9 @@ type Status struct {
 	// InSync is how many nodes beside the owner have all of a partition.
 	InSync [Partitions]int
 }
+
+// OwnerOf returns the id of the owner of a key, empty where there is none.
+func (s *Status) OwnerOf(key string) string { return s.Owner[hashing.PartitionOf([]byte(key))] }
 
 // Owned returns how many partitions a node owns.
 func (s *Status) Owned(id string) (count int) {

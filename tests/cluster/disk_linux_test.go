@@ -4,63 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/nodes"
 )
 
-// smallDisk mounts a file system of so many bytes.
-func smallDisk(t *testing.T, size int) string {
+// smallDisk makes a disk of so many bytes, and returns where it is.
+func smallDisk(t *testing.T, size int64) (*nodes.Disk, string) {
 	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("larder-test", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
-		t.Skipf("mounting is not permitted here: %v", err)
+	dir := filepath.Join(t.TempDir(), "disk")
+	d, err := nodes.NewDisk(dir, size)
+	if err != nil {
+		t.Skip(err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
+		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return dir
-}
-
-// fill writes a file until the disk is full.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; size >>= 1 {
-		block := make([]byte, size)
-		for err = error(nil); err == nil; {
-			_, err = f.Write(block)
-		}
-		if !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
+	return d, dir
 }
 
 // TestCoordinatorDiskFull fills the disk of one coordinator of three, and writes
 // to the configuration until its member cannot go on: the node serves data all the
 // same, the others decide, and with room again it is well after a restart.
 func TestCoordinatorDiskFull(t *testing.T) {
-	disk := smallDisk(t, 80<<20) // the log of etcd takes 64 MB at once
+	disk, dir := smallDisk(t, 256<<20) // the log of etcd takes 64 MB twice
 	c := grow(t, 2)
-	n, err := c.Add(within(t), "--data-dir", filepath.Join(disk, "data"))
+	n, err := c.Add(within(t), "--data-dir", filepath.Join(dir, "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Kill) // before the disk goes
 	await(t, c, nodes.Members(3), nodes.Balanced(3))
 	put(t, n, "k", 1000)
-	fill(t, filepath.Join(disk, "ballast"))
+	if err := disk.Fill(); err != nil {
+		t.Fatal(err)
+	}
 	first := c.Nodes()[0]
 	eventually(t, "the end of the member on the full disk", func(ctx context.Context) error {
 		for i := range 50 {
@@ -81,7 +63,7 @@ func TestCoordinatorDiskFull(t *testing.T) {
 	if out := mustLarder(t, first, "cluster", "coordinators"); strings.Count(out, "well") < 2 {
 		t.Errorf("coordinators:\n%s", out)
 	}
-	if err := os.Remove(filepath.Join(disk, "ballast")); err != nil {
+	if err := disk.Empty(); err != nil {
 		t.Fatal(err)
 	}
 	n.Kill()

@@ -18,20 +18,7 @@ func growCopied(t *testing.T, count int) *nodes.Cluster {
 	if err := os.WriteFile(path, []byte("cluster:\n  replicas: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := nodes.Begin(nodes.Options{Binary: binary, Args: []string{"--maxmemory", "256mb", "--loops", "1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, n := range c.Nodes() {
-				t.Logf("%s:\n%.4000s", n.Name, n.Tail(20))
-			}
-		}
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := begin(t, nodes.Options{})
 	if _, err := c.Add(within(t), "--config", path); err != nil {
 		t.Fatal(err)
 	}

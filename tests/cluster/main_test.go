@@ -38,11 +38,23 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// grow starts a cluster of count nodes that share the partitions. It is gone
-// with the test; what a node said last is in the log of a test that failed.
+// grow starts a cluster of count nodes that share the partitions.
 func grow(t *testing.T, count int, args ...string) *nodes.Cluster {
 	t.Helper()
-	c, err := nodes.Begin(nodes.Options{Binary: binary, Args: append([]string{"--maxmemory", "256mb", "--loops", "1"}, args...)})
+	c := begin(t, nodes.Options{Args: args})
+	if err := c.Grow(within(t), count); err != nil {
+		t.Fatal(err)
+	}
+	await(t, c, nodes.Members(count), nodes.Balanced(count))
+	return c
+}
+
+// begin makes a cluster without nodes, which are to be small. It is gone with the
+// test; what a node said last is in the log of a test that failed.
+func begin(t *testing.T, o nodes.Options) *nodes.Cluster {
+	t.Helper()
+	o.Binary, o.Args = binary, append([]string{"--maxmemory", "256mb", "--loops", "1"}, o.Args...)
+	c, err := nodes.Begin(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +68,6 @@ func grow(t *testing.T, count int, args ...string) *nodes.Cluster {
 			t.Error(err)
 		}
 	})
-	if err := c.Grow(within(t), count); err != nil {
-		t.Fatal(err)
-	}
-	await(t, c, nodes.Members(count), nodes.Balanced(count))
 	return c
 }
 

@@ -19,6 +19,7 @@ type client struct {
 	stays  bool
 	random *rand.Rand
 	sets   int64
+	left   string // the address that it has left after a failure
 
 	mu   sync.Mutex
 	conn *nodes.Conn // GUARDED_BY(mu), as the next: whoever cuts may be another goroutine
@@ -44,6 +45,10 @@ func (cl *client) run() {
 		place := cl.random.IntN(cs.c.Keys)
 		o := cl.next(place)
 		cl.do(&o)
+		if o.Outcome != OK && !cl.stays {
+			cl.left = o.Node // another one may know better
+			cl.cut("")
+		}
 		if o.write() && o.Outcome == Unknown {
 			cs.keys.doubt(place, o.Key)
 		}

@@ -41,7 +41,8 @@ type Clients struct {
 }
 
 // stayers is how many clients there are for each that stays with a node that
-// hangs: it waits there, and is the first to hear what the node says afterwards.
+// hangs or refuses: it waits there, and is the first to hear what the node says
+// afterwards. The others go elsewhere.
 const stayers = 4
 
 // Start lets clients work until Stop.
@@ -81,7 +82,8 @@ func (c *Config) fill() {
 	}
 }
 
-// Stays reports whether a client takes no notice of [Clients.Avoid].
+// Stays reports whether a client takes no notice of [Clients.Avoid], and asks the
+// same node again when it is refused.
 func Stays(client int) bool { return client%stayers == stayers-1 }
 
 // Avoid takes clients away from a node, as a load balancer does that has found it
@@ -120,7 +122,7 @@ func (cs *Clients) choose(cl *client) string {
 	list := cs.c.Addresses()
 	for len(list) > 0 {
 		i := cl.random.IntN(len(list))
-		if !cs.avoids(cl, list[i]) {
+		if !cs.avoids(cl, list[i]) && (list[i] != cl.left || len(list) == 1) {
 			return list[i]
 		}
 		list = append(list[:i:i], list[i+1:]...)

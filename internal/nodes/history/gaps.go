@@ -51,3 +51,32 @@ func Union(list []Span) (out []Span) {
 	}
 	return out
 }
+
+// Unserved returns for how long a key was asked for in vain within a span, at
+// most, by key: from the first of its writes that failed or waited, or the last
+// success, to the next that succeeded, whoever sent it. What is not served again
+// counts to the end of the span. Keys that were not written are absent.
+func Unserved(ops []Op, in Span) map[string]time.Duration {
+	longest, since, served := map[string]time.Duration{}, map[string]time.Duration{}, map[string]time.Duration{}
+	for i := range ops { // by the time of their end
+		o := &ops[i]
+		if !o.write() || o.End < in.From || o.Start > in.To {
+			continue
+		}
+		begun := max(o.Start, in.From, served[o.Key])
+		if first, failed := since[o.Key]; failed {
+			begun = min(first, begun)
+		}
+		if o.Outcome != OK {
+			since[o.Key] = begun
+			continue
+		}
+		delete(since, o.Key)
+		served[o.Key] = o.End
+		longest[o.Key] = max(longest[o.Key], min(o.End, in.To)-begun)
+	}
+	for key, begun := range since {
+		longest[key] = max(longest[key], in.To-begun)
+	}
+	return longest
+}
