@@ -56,7 +56,7 @@ bench: ## compare with the peers on this machine; VALKEY=, POGOCACHE= name their
 simulate: ## clusters in virtual time, from seeds; ARGS='-seeds 1000 -nodes 3,100 -seed N'
 	$(GO) run ./bench/simulate $(ARGS)
 
-chaos: ## kill, stop and restart nodes and check what clients saw; ARGS='-for 2m -seed 7 -nodes 3 -faults kill'
+chaos: ## do harm to nodes, network and disks, check what clients saw; ARGS='-for 2m -seed 7 -nodes 3 -faults kill,pair'
 	$(GO) run ./bench/chaos $(ARGS)
 
 bench-cluster: ## what a cluster costs and what moving partitions does to clients; ARGS='-only moves'

@@ -3,10 +3,12 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/larder-cache/larder/internal/nodes"
 	"github.com/larder-cache/larder/internal/nodes/history"
 )
 
@@ -17,6 +19,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{args: "-for 2m -seed 7 -nodes 3 -faults kill,stop,restart"},
 		{args: ""},
+		{args: "-faults pair,full-disk"},
 		{args: "-faults flood", want: "no fault"},
 		{args: "-nodes 1", want: "more nodes"},
 		{args: "-replicas 0", want: "a copy"},
@@ -38,7 +41,10 @@ func TestReport(t *testing.T) {
 	const ms = time.Millisecond
 	r := history.NewRecorder(nil)
 	c := &chaos{options: options{seed: 42, nodes: 3, think: ms, out: t.TempDir()}, record: r}
-	c.done = []*fault{{Kind: "kill", Node: "n2", Controller: true, Begin: 15 * ms, Healed: 900 * ms, Settled: 31 * time.Second, Problem: "it hangs"}}
+	c.done = []*fault{{Kind: "kill", Node: "n2", Controller: true, Begin: 15 * ms, Healed: 900 * ms, Settled: 31 * time.Second, Problem: "it hangs", id: "id of n2", before: &nodes.Status{}}}
+	for p := range c.done[0].before.Owner {
+		c.done[0].before.Owner[p] = "id of n2"
+	}
 	ops := []history.Op{
 		{Kind: history.Incr, Key: "k", Found: 1, Outcome: history.OK, Start: 10 * ms, End: 12 * ms},
 		{Kind: history.Incr, Key: "k", Outcome: history.Unknown, Start: 13 * ms, End: 20 * ms, Error: "read tcp 127.0.0.1:5 <b>"},
@@ -52,8 +58,9 @@ func TestReport(t *testing.T) {
 	one.gaps = history.Gaps(ops, minGap)
 	l := line{fault: c.done[0], Longest: history.Longest(one.gaps, history.Span{From: c.done[0].Begin, To: c.done[0].Settled})}
 	l.count(ops)
+	l.measure(ops)
 	one.lines = []line{l}
-	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms {
+	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms || l.Own != 31*time.Second-15*ms || l.Other != 0 {
 		t.Errorf("%+v", l)
 	}
 	if err := one.save(); err != nil {
@@ -63,8 +70,8 @@ func TestReport(t *testing.T) {
 		t.Errorf("the run ends with %v", err)
 	}
 	for name, wants := range map[string][]string{
-		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k"},
-		"timeline.html": {"seed 42", "kill n2 (controller)", "<svg", "29390 ms", "1 refused"},
+		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k", "| kill | 1 | 0 | 30985 ms |"},
+		"timeline.html": {"seed 42", "kill n2, controller", "<svg", "29390 ms", "1 refused"},
 		"faults.json":   {`"longest_gap_ns": 29390000000`},
 		"broken-k.html": {"<html"},
 	} {
@@ -78,5 +85,16 @@ func TestReport(t *testing.T) {
 				t.Errorf("%s does not say %q:\n%.2000s", name, want, b)
 			}
 		}
+	}
+}
+
+func TestFaultsThatCannotBeHad(t *testing.T) {
+	named := []string{"kill", "loss", "full-disk", "pair"}
+	c := &chaos{options: options{faults: named}}
+	if out := c.drop(network); out != "loss, pair" || !slices.Equal(c.faults, []string{"kill", "full-disk"}) {
+		t.Errorf("left out %q, %q are left", out, c.faults)
+	}
+	if named[1] != "loss" {
+		t.Error("the options were changed")
 	}
 }

@@ -1,21 +1,24 @@
 // Command chaos does to a cluster of larder what machines do, and checks that
 // clients never see it in their data. It starts real processes that keep copies,
-// lets clients write and read through all of them, kills, stops and restarts
-// nodes in an order that comes from a seed, and judges the recorded history:
-// acknowledged writes that are lost, stale reads, linearizability per key.
+// lets clients write and read through all of them, does harm to nodes, their
+// network and their disks in an order that comes from a seed, and judges the
+// recorded history: acknowledged writes that are lost, stale reads,
+// linearizability per key. docs/operations.md lists the faults; those that are
+// not permitted on this machine are left out, and named.
 //
-//	go run ./bench/chaos -for 2m -seed 7 -nodes 3 -faults kill,stop,restart
+//	go run ./bench/chaos -for 2m -seed 7 -nodes 3 -faults kill,stop,partition
 //
 // LARDER=/path takes another build. The results are a table, the history as
 // lines of JSON, the logs of the nodes and a timeline as one HTML file. It ends
 // with 1 when something is lost, stale or not linearizable, or when the cluster
 // did not come back.
 //
-//	main.go       what to run, where results go
-//	run.go        a run from its start to its verdict
-//	faults.go     what is done to nodes
-//	report.go     the table
-//	timeline.go   the picture; timeline.html is its form
+//	main.go          what to run, where results go
+//	run.go           a run from its start to its verdict
+//	faults.go        what is done to processes
+//	surroundings.go  what is done to their network and their disks
+//	report.go        the tables
+//	timeline.go      the picture; timeline.html is its form
 package main
 
 import (
@@ -74,7 +77,7 @@ func parseOptions(args []string) (options, error) {
 	}
 	o.faults = strings.Split(*chosen, ",")
 	for _, f := range o.faults {
-		if faults[f] == nil {
+		if faults[f].does == nil {
 			return o, fmt.Errorf("there is no fault %q; there are %s", f, strings.Join(known, ", "))
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +28,10 @@ type report struct {
 // line is a fault and what clients noticed of it, until the next one.
 type line struct {
 	*fault
+	// Own is for how long a key of a partition that the node owned was asked for in
+	// vain, Other that of another partition, each at most.
+	Own              time.Duration `json:"own_unserved_ns"`
+	Other            time.Duration `json:"other_unserved_ns"`
 	Longest          time.Duration `json:"longest_gap_ns"` // of a client without success
 	Refused, Unknown int           // writes
 	Reads            int           `json:"reads_failed"`
@@ -40,9 +46,25 @@ func newReport(c *chaos, v *history.Verdict) *report {
 	for _, f := range c.done {
 		l := line{fault: f, Longest: history.Longest(r.gaps, history.Span{From: f.Begin, To: f.Settled})}
 		l.count(r.ops)
+		l.measure(r.ops)
 		r.lines = append(r.lines, l)
 	}
 	return r
+}
+
+// measure finds out how long writes were not served. What waits for the copies to
+// be in sync again is part of it: until the next fault nothing else happens.
+func (l *line) measure(ops []history.Op) {
+	if l.before == nil {
+		return
+	}
+	for key, long := range history.Unserved(ops, history.Span{From: l.Begin, To: l.Settled}) {
+		if l.before.OwnerOf(key) == l.id {
+			l.Own = max(l.Own, long)
+		} else {
+			l.Other = max(l.Other, long)
+		}
+	}
 }
 
 // count adds up what failed of what ended during the fault.
@@ -97,16 +119,12 @@ func (r *report) saveFaults() error {
 func (r *report) print(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format, args...) }
 	p("\nseed %d: %s\n\n", r.c.seed, r.summary())
-	p("| at | fault | node | healed after | whole after | longest without success | writes refused | writes unknown | reads failed |\n")
-	p("|---:|---|---|---:|---:|---:|---:|---:|---:|\n")
-	for _, l := range r.lines {
-		who := l.Node
-		if l.Controller {
-			who += ", controller"
-		}
-		p("| %.1f s | %s | %s | %.1f s | %.1f s | %d ms | %d | %d | %d |\n", l.Begin.Seconds(), l.Kind, who,
-			(l.Healed - l.Begin).Seconds(), (l.Settled - l.Begin).Seconds(), l.Longest.Milliseconds(), l.Refused, l.Unknown, l.Reads)
+	columns := "| " + strings.Join(columns, " | ") + " |"
+	p("%s\n|---:|---|---|%s\n", columns, strings.Repeat("---:|", strings.Count(columns, "|")-4))
+	for _, cells := range r.table() {
+		p("| %s |\n", strings.Join(cells, " | "))
 	}
+	p("\n%s", r.byKind())
 	for _, l := range r.lines {
 		if l.Problem != "" {
 			p("\nThe cluster did not come back after %s of %s: %s\n", l.Kind, l.Node, l.Problem)
@@ -156,8 +174,61 @@ func (r *report) failures() string {
 	return b.String()
 }
 
+// address is one of the network.
+var address = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+:\d+`)
+
 // stripPorts cuts the addresses out of an error of the network, which differ.
 func stripPorts(text string) string {
 	words := strings.Fields(text)
-	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return strings.Contains(w, "127.0.0.1:") }), " ")
+	return strings.Join(slices.DeleteFunc(words, address.MatchString), " ")
+}
+
+// columns are those of the table.
+var columns = []string{
+	"at", "fault", "node", "healed after", "whole after", "writes of its partitions unserved", "of others",
+	"longest of a client without success", "writes refused", "writes unknown", "reads failed",
+}
+
+// table has a row for each fault.
+func (r *report) table() (list [][]string) {
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+	millis := func(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+	for _, l := range r.lines {
+		list = append(list, []string{
+			seconds(l.Begin), l.Kind, l.who(), seconds(l.Healed - l.Begin), seconds(l.Settled - l.Begin),
+			millis(l.Own), millis(l.Other), millis(l.Longest), fmt.Sprint(l.Refused), fmt.Sprint(l.Unknown), fmt.Sprint(l.Reads),
+		})
+	}
+	return list
+}
+
+// bound is for how long a fault may keep writes from being served.
+const bound = time.Second
+
+// byKind is a table with a row for each kind of fault.
+func (r *report) byKind() string {
+	of := map[string][]line{}
+	for _, l := range r.lines {
+		of[l.Kind] = append(of[l.Kind], l)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| fault | times | within %s | p50 | worst | worst of others | did not come back |\n|---|---:|---:|---:|---:|---:|---:|\n", bound)
+	for _, kind := range slices.Sorted(maps.Keys(of)) {
+		var own []time.Duration
+		var other time.Duration
+		within, failed := 0, 0
+		for _, l := range of[kind] {
+			own, other = append(own, l.Own), max(other, l.Other)
+			if l.Own <= bound {
+				within++
+			}
+			if l.Problem != "" {
+				failed++
+			}
+		}
+		slices.Sort(own)
+		n := len(own)
+		fmt.Fprintf(&b, "| %s | %d | %d | %d ms | %d ms | %d ms | %d |\n", kind, n, within, own[n/2].Milliseconds(), own[n-1].Milliseconds(), other.Milliseconds(), failed)
+	}
+	return b.String()
 }

@@ -24,19 +24,29 @@ type chaos struct {
 	done    []*fault
 }
 
-// Bounds of what is waited for outside of faults, and of the check of one key.
+// Bounds of what is waited for outside of faults, of an operation of a client, and
+// of the check of one key.
 const (
-	formWithin  = 2 * time.Minute
-	readWithin  = time.Minute
-	checkWithin = 20 * time.Second
+	clientTimeout = 2 * time.Second
+	formWithin    = 2 * time.Minute
+	readWithin    = time.Minute
+	explainWithin = 20 * time.Second
+	checkWithin   = 20 * time.Second
 )
 
 // run starts the cluster and the clients, does what is to be done, and judges.
 func run(ctx context.Context, o options, binary, dir string) (err error) {
 	fmt.Printf("seed %d, %d nodes with %d copies, faults %v for %s; results in %s\n", o.seed, o.nodes, o.replicas, o.faults, o.length, o.out)
 	c := &chaos{options: o, random: rand.New(rand.NewPCG(o.seed, 0))}
-	c.cluster, err = nodes.Begin(nodes.Options{Binary: binary, Parent: dir, Args: []string{"--maxmemory", "256mb", "--loops", "1"}})
+	around, err := c.surround(dir)
+	if around.Network != nil {
+		defer func() { err = errors.Join(err, around.Network.Close()) }()
+	}
 	if err != nil {
+		return err
+	}
+	around.Binary, around.Parent, around.Args = binary, dir, []string{"--maxmemory", "256mb", "--loops", "1"}
+	if c.cluster, err = nodes.Begin(around); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.keepLogs(), c.cluster.Close()) }()
@@ -49,7 +59,7 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 	}
 	c.record = history.NewRecorder(file)
 	c.clients, err = history.Start(history.Config{
-		Clients: o.clients, Think: o.think, Addresses: c.cluster.Addresses, Seed: o.seed, Recorder: c.record,
+		Clients: o.clients, Think: o.think, Timeout: clientTimeout, Addresses: c.cluster.Addresses, Seed: o.seed, Recorder: c.record,
 	})
 	if err != nil {
 		return err
@@ -63,7 +73,7 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 	defer cancel()
 	failed = errors.Join(failed, c.clients.ReadAll(reading), c.record.Flush(), file.Close())
 	if failed != nil {
-		c.explain(reading)
+		c.explain()
 	}
 	return errors.Join(failed, c.judge())
 }
@@ -95,7 +105,7 @@ func (c *chaos) hurt(ctx context.Context) error {
 			if !c.pause(ctx, time.Second+c.upTo(time.Second)) || c.record.Now() > until {
 				return nil
 			}
-			if err := faults[c.faults[i]](c, ctx); err != nil {
+			if err := faults[c.faults[i]].does(c, ctx); err != nil {
 				return err
 			}
 		}
@@ -116,7 +126,9 @@ func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.ran
 
 // explain keeps, of a cluster that does not come back, what each node says of it,
 // and has its process end with its goroutines in the log.
-func (c *chaos) explain(ctx context.Context) {
+func (c *chaos) explain() {
+	ctx, cancel := context.WithTimeout(context.Background(), explainWithin)
+	defer cancel()
 	for _, n := range c.cluster.Serving() {
 		if r, err := n.Do(ctx, "LARDER", "CLUSTER", "STATUS", "JSON"); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -83,7 +83,7 @@ func (r *report) picture() map[string]any {
 	return map[string]any{
 		"Seed": r.c.seed, "Nodes": r.c.nodes, "Right": r.verdict.Right(), "Summary": r.summary(), "Height": rowHigh,
 		"MinGap": max(minGap, 10*r.c.think).Milliseconds(), "Bucket": bucket.Milliseconds(), "Most": most,
-		"Rows": rows, "Table": r.table(), "Examples": r.verdict.Examples,
+		"Rows": rows, "Columns": columns, "Table": r.table(), "Examples": r.verdict.Examples,
 	}
 }
 
@@ -157,26 +157,6 @@ func (w window) fault(one *row, l line) {
 	one.Bands = w.add(one.Bands, history.Span{From: l.Begin, To: l.Healed}, "#d8cdf0", text)
 	one.Bands = w.add(one.Bands, history.Span{From: l.Healed, To: l.Settled}, "#efeaf8", text)
 	if l.Begin >= w.from && l.Begin < w.from+rowLong {
-		name := l.Kind + " " + l.Node
-		if l.Controller {
-			name += " (controller)"
-		}
-		one.Names = append(one.Names, shape{X: w.x(l.Begin), Title: name})
+		one.Names = append(one.Names, shape{X: w.x(l.Begin), Title: l.Kind + " " + l.who()})
 	}
-}
-
-// table is that of the report, for the page.
-func (r *report) table() (list [][]string) {
-	for _, l := range r.lines {
-		who := l.Node
-		if l.Controller {
-			who += ", controller"
-		}
-		seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-		list = append(list, []string{
-			seconds(l.Begin), l.Kind, who, seconds(l.Healed - l.Begin), seconds(l.Settled - l.Begin),
-			fmt.Sprintf("%d ms", l.Longest.Milliseconds()), fmt.Sprint(l.Refused), fmt.Sprint(l.Unknown), fmt.Sprint(l.Reads),
-		})
-	}
-	return list
 }
