@@ -294,6 +294,14 @@ func (r *Receiver) Seq(partition int) uint64 {
 	return c.seq
 }
 
+// Whole reports whether this node has every effect of a partition up to some number.
+func (r *Receiver) Whole(partition int) bool {
+	c := &r.copies[partition]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.whole
+}
+
 // change applies a change of a key.
 func (r *Receiver) change(e *effect, now int64) error {
 	switch e.kind {

@@ -104,7 +104,7 @@ func (m *Member) inherit(p int, former, v *cluster.View) bool {
 	if m.has.arrived(p, r.Epoch) {
 		return true
 	}
-	if m.has.get(p) == nothing {
+	if m.lacks(p) {
 		if !m.mayBeginEmpty(p, former, r) {
 			return false // this process is a new one: see controller.Report.Empty
 		}
@@ -112,7 +112,9 @@ func (m *Member) inherit(p int, former, v *cluster.View) bool {
 		m.receiver.Drop(p)
 	} else if m.cfg.Moves.Replicas > 0 {
 		// Nobody has handed it over: from here on its former owner is refused.
-		m.receiver.Promise(p, uint64(r.Epoch))
+		if _, whole := m.receiver.Promise(p, uint64(r.Epoch)); !whole {
+			return false // a copy has begun anew since the look
+		}
 		if former != nil && former.Owner(p) != m.id {
 			m.waitFor(p, former.Owner(p))
 		}
@@ -124,6 +126,13 @@ func (m *Member) inherit(p int, former, v *cluster.View) bool {
 	m.has.handedOver(p, r.Epoch)
 	m.arriving.Unlock()
 	return true
+}
+
+// lacks reports whether this process has nothing of a partition that counts: half
+// a copy does not. The view may give it to a process all the same that was started
+// while its predecessor was in sync.
+func (m *Member) lacks(p int) bool {
+	return m.has.get(p) == nothing || m.cfg.Moves.Replicas > 0 && !m.receiver.Whole(p)
 }
 
 // mayBeginEmpty reports whether a process that has nothing of a partition may
@@ -323,7 +332,7 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 			continue
 		}
 		if m.serves[p] != row.Epoch {
-			if !v.Arriving(p) && m.has.get(p) == nothing {
+			if !v.Arriving(p) && m.lacks(p) {
 				empty = append(empty, controller.Arrived{Partition: p, Epoch: row.Epoch})
 			}
 			continue

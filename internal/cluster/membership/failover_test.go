@@ -247,3 +247,34 @@ func TestRestartThatNobodyNotices(t *testing.T) {
 		n.stop()
 	}
 }
+
+// TestHalfACopyIsNotServed: a node that the view makes the owner while a copy is
+// under way to it says that it has nothing, and serves when it has all.
+func TestHalfACopyIsNotServed(t *testing.T) {
+	w := newWorld(t)
+	n := w.start(1, 1, withCopies(1))
+	v := w.settled(1)
+	m := n.member
+	const p = 7
+	former, now := *v, *v
+	former.Rows[p].Epoch, now.Rows[p].Epoch = 4, 5
+	for _, row := range []struct {
+		what  holding
+		whole bool
+		lacks bool
+	}{{nothing, false, true}, {incoming, false, true}, {complete, false, true}, {incoming, true, false}, {complete, true, false}} {
+		m.receiver.Drop(p)
+		if row.whole {
+			m.receiver.Has(p, 3)
+		}
+		m.has.set(p, row.what)
+		if got := m.lacks(p); got != row.lacks {
+			t.Errorf("%+v: lacks %t", row, got)
+		}
+		if got := m.inherit(p, &former, &now); got == row.lacks {
+			t.Errorf("%+v: inherits %t", row, got)
+		}
+		now.Rows[p].Epoch++
+	}
+	n.stop()
+}

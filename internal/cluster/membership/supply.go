@@ -31,7 +31,10 @@ func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
 			m.handOver(p, r, &v.Nodes[r.Owner])
 		default:
 			m.moves.drop(p, nil)
-			m.logs.Drop(p)
+			if log := m.logs.Log(p); log != nil {
+				m.receiver.Has(p, log.Seq()) // also what was not acknowledged
+				m.logs.Drop(p)
+			}
 			m.forget(p, r, self)
 		}
 		busy = busy || r.Target == self
