@@ -60,7 +60,7 @@ func TestReport(t *testing.T) {
 	l.count(ops)
 	l.measure(ops)
 	one.lines = []line{l}
-	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms || l.Own != 31*time.Second-15*ms || l.Other != 0 {
+	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms || l.Own != 50*ms || l.Other != 0 {
 		t.Errorf("%+v", l)
 	}
 	if err := one.save(); err != nil {
@@ -70,7 +70,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("the run ends with %v", err)
 	}
 	for name, wants := range map[string][]string{
-		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k", "| kill | 1 | 0 | 30985 ms |"},
+		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k", "| kill | 1 | 1 | 50 ms |"},
 		"timeline.html": {"seed 42", "kill n2, controller", "<svg", "29390 ms", "1 refused"},
 		"faults.json":   {`"longest_gap_ns": 29390000000`},
 		"broken-k.html": {"<html"},

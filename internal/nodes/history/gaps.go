@@ -54,8 +54,8 @@ func Union(list []Span) (out []Span) {
 
 // Unserved returns for how long a key was asked for in vain within a span, at
 // most, by key: from the first of its writes that failed or waited, or the last
-// success, to the next that succeeded, whoever sent it. What is not served again
-// counts to the end of the span. Keys that were not written are absent.
+// success, to the next that succeeded, whoever sent it, or to the last one: keys are
+// used up. Keys that were not written are absent.
 func Unserved(ops []Op, in Span) map[string]time.Duration {
 	longest, since, served := map[string]time.Duration{}, map[string]time.Duration{}, map[string]time.Duration{}
 	for i := range ops { // by the time of their end
@@ -67,16 +67,13 @@ func Unserved(ops []Op, in Span) map[string]time.Duration {
 		if first, failed := since[o.Key]; failed {
 			begun = min(first, begun)
 		}
-		if o.Outcome != OK {
-			since[o.Key] = begun
-			continue
-		}
-		delete(since, o.Key)
-		served[o.Key] = o.End
 		longest[o.Key] = max(longest[o.Key], min(o.End, in.To)-begun)
-	}
-	for key, begun := range since {
-		longest[key] = max(longest[key], in.To-begun)
+		if o.Outcome == OK {
+			delete(since, o.Key)
+			served[o.Key] = o.End
+		} else {
+			since[o.Key] = begun
+		}
 	}
 	return longest
 }

@@ -23,7 +23,7 @@ func TestUnserved(t *testing.T) {
 		write("hangs", 810, 820, OK),
 		write("never", 600, 700, Refused),
 	}, Span{100 * ms, 1000 * ms})
-	want := map[string]time.Duration{"waits": 240 * ms, "fails": 150 * ms, "hangs": 510 * ms, "never": 400 * ms}
+	want := map[string]time.Duration{"waits": 240 * ms, "fails": 150 * ms, "hangs": 510 * ms, "never": 100 * ms}
 	if !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
