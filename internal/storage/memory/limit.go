@@ -18,6 +18,12 @@ func (s *Store) over() bool {
 	return limit != 0 && s.used.Load() > limit
 }
 
+// NearLimit reports whether less than a tenth of the memory, and a segment for
+// each shard, is left: what is written may soon have others evicted.
+func (s *Store) NearLimit() bool {
+	return !s.room(uint64(s.limit.Load())/10 + uint64(len(s.shards))*segmentBytes)
+}
+
 // MaxBytes returns the limit, 0 for none.
 func (s *Store) MaxBytes() uint64 { return s.max.Load() }
 

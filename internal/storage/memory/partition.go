@@ -26,6 +26,20 @@ func (s *Store) PartitionLen(db, p int) int {
 	return int(k.index.count - k.negatives)
 }
 
+// EvictedUntold returns how many entries of a partition were evicted while it had
+// no tap. Where the partition is a copy, the original may have them still.
+func (s *Store) EvictedUntold(p int) (n uint64) {
+	sh, local := s.of(p)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for db := range s.Databases() {
+		if k := sh.spaces[s.spaceAt(db, local)]; k != nil {
+			n += k.untold
+		}
+	}
+	return n
+}
+
 // ScanPartition visits about count entries of a database in a partition from
 // cursor on, 0 to begin, in the order of their hashes, and returns where to go
 // on; done when that was the last. Every entry present throughout is visited

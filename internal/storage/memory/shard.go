@@ -63,6 +63,7 @@ type keyspace struct {
 	mapped    uint64 // bytes of the index in shard.mapped
 	negatives uint64 // remembered absences
 	timed     uint64 // entries that expire
+	untold    uint64 // entries evicted without a tap to be told; see Store.EvictedUntold
 }
 
 func newShard(s *Store, number int) (sh *shard, err error) {
@@ -248,7 +249,7 @@ func (s *shard) drop(r Ref, why Change, tell bool) {
 	k := s.spaceOf(r, key)
 	hash := s.store.hash(key)
 	s.notify(k, key, why)
-	if s.taps != nil && why != Deleted && why != Written {
+	if why != Deleted && why != Written {
 		s.tellDrop(k, key, why)
 	}
 	s.detach(k, r, tell)

@@ -86,10 +86,14 @@ func (h *Handle) tell() {
 	}
 }
 
-// tellDrop tells of an entry that goes by itself.
+// tellDrop tells of an entry that goes by itself, and counts an evicted one that
+// nobody is told of.
 func (s *shard) tellDrop(k *keyspace, key []byte, why Change) {
-	if t := s.taps[k.local]; t != nil {
-		t.Delete(s.database(k), key, why)
+	switch {
+	case s.taps != nil && s.taps[k.local] != nil:
+		s.taps[k.local].Delete(s.database(k), key, why)
+	case why == Evicted:
+		k.untold++
 	}
 }
 
