@@ -72,11 +72,15 @@ type replicated struct {
 	acks   acks
 	lost   atomic.Uint64 // connections and requests whose outcome is not known
 	toldAt atomic.Int64  // when that was logged, monotonic
+
+	counters *replication.Counters // of the node's streams; nil: there are none
 }
 
 // Replicate has replies wait for the copies of what they tell. Without it, or
-// with nil, none do. To be called once, before the first request.
-func (x *Executor) Replicate(l *replication.Logs) {
+// with nil, none do. counters are shown. To be called once, before the first
+// request.
+func (x *Executor) Replicate(l *replication.Logs, counters *replication.Counters) {
+	x.replicated.counters = counters
 	if x.logs = l; l != nil {
 		l.Wake(&x.replicated.acks)
 	}

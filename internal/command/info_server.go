@@ -134,6 +134,7 @@ func (x *Executor) infoReplication(w *infoWriter) {
 	w.field("repl_backlog_active", 0)
 	w.field("repl_backlog_size", 1<<20)
 	w.zeros("repl_backlog_first_byte_offset", "repl_backlog_histlen")
+	x.infoSync(w)
 }
 
 func (x *Executor) infoKeyspace(w *infoWriter) {

@@ -195,6 +195,23 @@ func (x *Executor) infoReplicas(w *infoWriter) (offset uint64) {
 	return offset
 }
 
+// infoSync writes what INFO replication says of how copies are compared with what
+// their owners have; nothing for a node that is alone.
+func (x *Executor) infoSync(w *infoWriter) {
+	c := x.replicated.counters
+	if c == nil {
+		return
+	}
+	w.field("sync_rounds", c.SyncRounds.Load())
+	w.field("sync_entries", c.SyncEntries.Load())
+	w.field("sync_bytes", c.SyncBytes.Load())
+	w.field("sync_differences", c.SyncDifferences.Load())
+	w.field("sync_repairs", c.SyncRepairs.Load())
+	w.field("sync_late", c.SyncLate.Load())
+	w.field("sync_thinned", c.SyncThinned.Load())
+	w.field("copy_evictions", c.CopyEvictions.Load())
+}
+
 // mayReadCopy reports whether a request of a client with READONLY is served from
 // this node's copy of a slot, which may be behind.
 func (x *Executor) mayReadCopy(s *Session, cmd *Command, slot int) bool {

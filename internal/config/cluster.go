@@ -47,6 +47,9 @@ type Cluster struct {
 	// Replicas is how many copies of each partition are kept beside the owner's.
 	// Default 0.
 	Replicas int
+	// SyncInterval is how often a two-hundredth of the partitions is compared with
+	// their copies. Default 100 ms, zero never.
+	SyncInterval time.Duration
 }
 
 // Etcd configures the configuration service.
@@ -90,6 +93,7 @@ func defaultCluster() Cluster {
 		Rebalance: Rebalance{
 			Moves: 16, Delay: controller.DefaultSettings().RebalanceDelay,
 		},
+		SyncInterval: 100 * time.Millisecond,
 	}
 }
 
@@ -191,6 +195,13 @@ var clusterSettings = []setting[Config]{
 		at:    func(c *Config) value { return intOf(&c.Cluster.Replicas, 0, 5) },
 	},
 	{
+		path:  "cluster.sync_interval",
+		scope: ScopeCluster,
+		doc:   "How often a node compares a two-hundredth of what it owns with the copies, which are made anew where they differ: with 100ms all of it within 20s, or more slowly when that were over 32 MB a second, each entry counting for 512 bytes more than it has.",
+		zero:  "0: never.",
+		at:    func(c *Config) value { return durationOf(&c.Cluster.SyncInterval) },
+	},
+	{
 		path: "cluster.etcd.endpoints",
 		doc:  "Addresses of an etcd cluster that is to be the configuration service, each host:port or a URL. The same on all nodes.",
 		zero: "An empty list: the first three nodes run one in process.",
@@ -268,6 +279,10 @@ var clusterSettings = []setting[Config]{
 	},
 }
 
+// leastSyncInterval is how often partitions are compared at most: more often the
+// bound on bytes would be what counts.
+const leastSyncInterval = 5 * time.Millisecond
+
 // notOfHost reports whether a letter cannot be in the name of a host.
 func notOfHost(r rune) bool {
 	return r != '-' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
@@ -305,6 +320,10 @@ func (l *loader) judgeCluster() {
 		if _, err := identity.ParseToken(c.Token); err != nil {
 			l.objection("cluster.token", err.Error(), "copy the whole line that larder cluster token printed")
 		}
+	}
+	if c.SyncInterval > 0 && c.SyncInterval < leastSyncInterval {
+		l.objection("cluster.sync_interval", FormatDuration(c.SyncInterval)+" is less than "+FormatDuration(leastSyncInterval),
+			"write at least that, or 0 to compare nothing")
 	}
 	if !c.On() {
 		return

@@ -46,6 +46,14 @@ var streamNumbers = []struct {
 	{counter("larder_replication_applied_puts_total", "Entries of other nodes stored."), func(c *replication.Counters) uint64 { return c.Puts.Load() }},
 	{counter("larder_replication_applied_deletes_total", "Deletions of other nodes applied."), func(c *replication.Counters) uint64 { return c.Deletes.Load() }},
 	{counter("larder_replication_refused_batches_total", "Batches refused: of streams that are over, or damaged."), func(c *replication.Counters) uint64 { return c.Refused.Load() }},
+	{counter("larder_replication_sync_rounds_total", "Times that all copies of what this node owns were compared with it."), func(c *replication.Counters) uint64 { return c.SyncRounds.Load() }},
+	{counter("larder_replication_sync_entries_total", "Entries digested to compare copies with what their owners have, as an owner and as a copy."), func(c *replication.Counters) uint64 { return c.SyncEntries.Load() }},
+	{counter("larder_replication_sync_bytes_total", "Bytes of keys and values digested for that."), func(c *replication.Counters) uint64 { return c.SyncBytes.Load() }},
+	{counter("larder_replication_sync_differences_total", "Copies of this node that were not what their owners have: each is made anew."), func(c *replication.Counters) uint64 { return c.SyncDifferences.Load() }},
+	{counter("larder_replication_sync_repairs_total", "Copies of what this node owns that differed and are made anew."), func(c *replication.Counters) uint64 { return c.SyncRepairs.Load() }},
+	{counter("larder_replication_sync_late_total", "Ranges that were not judged: by the clock of this node what expires may have gone already."), func(c *replication.Counters) uint64 { return c.SyncLate.Load() }},
+	{counter("larder_replication_sync_thinned_total", "Ranges of copies that lack what this node has evicted, and are left so while memory is short."), func(c *replication.Counters) uint64 { return c.SyncThinned.Load() }},
+	{counter("larder_replication_copy_evictions_total", "Entries of copies that this node has evicted: their owners may have them still."), func(c *replication.Counters) uint64 { return c.CopyEvictions.Load() }},
 }
 
 // replicationCollector exports copies and streams; nothing for a node that is

@@ -426,6 +426,7 @@ func TestCluster(t *testing.T) {
 func TestPeersAndCopies(t *testing.T) {
 	var counters replication.Counters
 	counters.Failed.Store(3)
+	counters.SyncDifferences.Store(8)
 	b := newBench(t)
 	b.cfg.Peers = func() peer.Stats {
 		s := peer.Stats{LinksUp: 2, Outbound: peer.Traffic{BytesIn: 5}, Served: peer.Traffic{BytesIn: 6}}
@@ -452,6 +453,7 @@ func TestPeersAndCopies(t *testing.T) {
 	for name, want := range map[string]float64{
 		"larder_peer_links_up": 2, "larder_peer_bytes_total in": 11, "larder_peer_failures_total silent": 7,
 		"larder_replication_copies_in_sync n2": 4, "larder_replication_lag_seconds n2": 1.5, "larder_replication_copies_failed_total": 3,
+		"larder_replication_sync_differences_total": 8,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)

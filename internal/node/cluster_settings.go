@@ -34,7 +34,7 @@ func (c *clustered) settle(ctx context.Context, cfg config.Config) (config.Confi
 	}
 	effective, err := c.settings.Start()
 	if err == nil {
-		c.cfg.Rebalance, c.cfg.Replicas = effective.Cluster.Rebalance, effective.Cluster.Replicas
+		c.cfg.Rebalance, c.cfg.Replicas, c.cfg.SyncInterval = effective.Cluster.Rebalance, effective.Cluster.Replicas, effective.Cluster.SyncInterval
 	}
 	return effective, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -17,10 +18,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open returns a store of partitions.
-func open(t *testing.T) *memory.Store {
+// open returns a store of partitions whose clock is ahead.
+func open(t *testing.T, ahead time.Duration) *memory.Store {
 	t.Helper()
-	s, err := memory.Open(memory.Config{Partitions: true, Seed: []byte("seed of the cluster"), Databases: 2})
+	clock := func() int64 { return time.Now().Add(ahead).UnixMilli() }
+	s, err := memory.Open(memory.Config{Partitions: true, Seed: []byte("seed of the cluster"), Databases: 2, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +47,8 @@ type guard struct {
 	mu     sync.Mutex
 	refuse bool
 	owner  map[int]uint64
+
+	differences []Difference
 }
 
 func (g *guard) Incoming(int, string, uint64) bool {
@@ -55,6 +59,12 @@ func (g *guard) Incoming(int, string, uint64) bool {
 
 func (g *guard) Applied() {}
 
+func (g *guard) Differs(d Difference) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.differences = append(g.differences, d)
+}
+
 func (g *guard) HandedOver(p int, _ string, _, epoch uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -64,7 +74,7 @@ func (g *guard) HandedOver(p int, _ string, _, epoch uint64) error {
 
 func newPair(t *testing.T, change func(*SenderConfig)) *pair {
 	t.Helper()
-	p := &pair{from: open(t), to: open(t), guard: &guard{owner: map[int]uint64{}}, queue: make(chan func(), 1024)}
+	p := &pair{from: open(t, 0), to: open(t, 3*time.Second), guard: &guard{owner: map[int]uint64{}}, queue: make(chan func(), 1024)}
 	p.receiver = NewReceiver(p.to, p.guard, hashing.Partitions, &p.in)
 	p.logs = NewLogs(p.from, 0)
 	cfg := SenderConfig{Store: p.from, Logs: p.logs, Transport: p, Incarnation: 1, Node: "b", Counters: &p.out}
@@ -302,7 +312,7 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p.guard.refuse = true
 	p.guard.mu.Unlock()
 	refused, err := p.receiver.Apply("a", appendDelete(p.sender.head(), 968, 9, 0, []byte("{a}1")))
-	if err != nil || !slices.Equal(refused, []Refusal{{968, false}}) {
+	if err != nil || !slices.Equal(refused, []Refusal{{968, NotTaken}}) {
 		t.Errorf("what is on its way when a move is given up: %v %v", refused, err)
 	}
 	p.guard.mu.Lock()
@@ -331,6 +341,11 @@ func TestReceiverRefuses(t *testing.T) {
 		"an unknown record":      {append(head(5, 5), 'X', 0, 0), ErrBatch},
 		"a partition beyond":     {append(head(5, 5), 'B', 0xff, 0xff, 0x7f), ErrBatch},
 		"half a record":          {appendDelete(head(5, 5), 968, 2, 0, []byte("key"))[:8], ErrBatch},
+		"half a digest":          {appendDigest(head(5, 5), memory.HashRange{Partition: 968, After: 1}, memory.Digest{})[:9], ErrBatch},
+		"a digest backwards":     {appendDigest(head(5, 5), memory.HashRange{Partition: 968, From: 2, Last: 1}, memory.Digest{}), ErrBatch},
+		"a digest beyond":        {appendDigest(head(5, 5), memory.HashRange{Partition: 968, DB: 2}, memory.Digest{}), ErrBatch},
+		"a digest of too much":   {appendDigest(head(5, 5), memory.HashRange{Partition: 968}, memory.Digest{Entries: 1 << 40}), ErrBatch},
+		"a digest of no time":    {appendDigest(head(5, 5), memory.HashRange{Partition: 968, After: -1}, memory.Digest{}), ErrBatch},
 	} {
 		if _, err := p.receiver.Apply("a", c.batch); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -342,10 +357,10 @@ func TestReceiverRefuses(t *testing.T) {
 		batch  []byte
 		want   []Refusal
 	}{
-		"a change before its begin":        {false, 0, appendDelete(head(5, 5), 1, 1, 0, []byte("k")), []Refusal{{1, false}}},
+		"a change before its begin":        {false, 0, appendDelete(head(5, 5), 1, 1, 0, []byte("k")), []Refusal{{1, NotTaken}}},
 		"a change":                         {false, 0, appendDelete(head(5, 5), 968, 2, 0, []byte("k")), nil},
-		"a change of a promised partition": {false, 2, appendDelete(head(5, 5), 968, 3, 0, []byte("k")), []Refusal{{968, true}}},
-		"a partition that is not taken":    {true, 0, begin(head(5, 6)), []Refusal{{968, false}}},
+		"a change of a promised partition": {false, 2, appendDelete(head(5, 5), 968, 3, 0, []byte("k")), []Refusal{{968, Promised}}},
+		"a partition that is not taken":    {true, 0, begin(head(5, 6)), []Refusal{{968, NotTaken}}},
 	} {
 		if got := func() []Refusal {
 			if _, err := p.receiver.Apply("a", begin(head(5, 5))); err != nil && name != "a partition that is not taken" {
@@ -366,38 +381,4 @@ func TestReceiverRefuses(t *testing.T) {
 			t.Errorf("%s: refused %v, want %v", name, got, c.want)
 		}
 	}
-}
-
-func TestRefusalsSurviveTheWire(t *testing.T) {
-	list := []Refusal{{0, true}, {300, false}, {1023, true}}
-	got, err := ParseRefusals(AppendRefusals(nil, list))
-	if err != nil || !slices.Equal(got, list) {
-		t.Errorf("%v %v", got, err)
-	}
-	for _, bad := range [][]byte{{1}, {0xff, 0xff, 0x7f, 1}, {0x80}} {
-		if _, err := ParseRefusals(bad); !errors.Is(err, ErrBatch) {
-			t.Errorf("%x: %v", bad, err)
-		}
-	}
-}
-
-func FuzzBatch(f *testing.F) {
-	f.Add(appendMark(appendHead(nil, 1, 2, 0), effectBegin, 3, 4, 5))
-	f.Add(appendDelete(appendHead(nil, 1, 2, 0), 3, 9, 1, []byte("key")))
-	f.Add(append(appendHead(nil, 1, 2, 0), 'P', 3, 9, 0, 0, 0x80, 0x10, 1, 'k', 2, 'v', 'w'))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := openBatch(data, limits{partitions: 1024, databases: 16})
-		for more := err == nil; more; {
-			var e effect
-			if e, more, err = b.next(); err != nil {
-				if !errors.Is(err, ErrBatch) {
-					t.Fatal(err)
-				}
-				return
-			}
-			if e.partition >= 1024 || e.db >= 16 || len(e.key)+len(e.value) > len(data) {
-				t.Fatalf("%+v", e)
-			}
-		}
-	})
 }

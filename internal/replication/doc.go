@@ -13,6 +13,9 @@
 // and stays so, since the tap goes on. [Copy.HandOver] ends it: nothing of the
 // partition follows behind that record.
 //
+// Where copies are kept, [Logs.Sync] has them compared all the time: the stream also
+// carries what a range of entries comes to at that place.
+//
 // What is sent are effects, not commands: entries with their expiry, deletions,
 // and nothing that has to be decided again.
 package replication

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -23,10 +24,11 @@ import (
 //	  clear    uvarint database
 //	  handover uvarint epoch
 //	  confirm
+//	  digest   uvarint database, uvarint first hash, uvarint last hash, uvarint time in Unix ms, uvarint entries, 8 bytes sum
 //
 // What a scan meets has the number of the last effect that it contains. The
 // answer to a batch are the partitions that the node does not take any more:
-// uvarint partition, byte 1 if it has promised that to a new owner.
+// uvarint partition, byte reason.
 const batchForm = 1
 
 // effectKind is the kind of a record.
@@ -41,6 +43,7 @@ const (
 	effectComplete effectKind = 'E' // the scan has ended: the copy is complete
 	effectResume   effectKind = 'R' // as begin, for a node that has everything up to that effect
 	effectConfirm  effectKind = 'N' // nothing: the answer says that the sender still is the owner
+	effectDigest   effectKind = 'G' // what the entries of a range come to: the receiver compares
 )
 
 // Flags of a put: those of [memory.Flags], and the highest for an expiry that
@@ -62,6 +65,8 @@ type effect struct {
 	expireAt  int64 // Unix ms, 0: never
 	key       []byte
 	value     []byte
+	hashes    memory.HashRange
+	digest    memory.Digest
 }
 
 // ErrBatch is returned for a batch that is damaged or of a newer release.
@@ -116,6 +121,14 @@ func appendClear(b []byte, partition int, seq uint64, db int) []byte {
 	return binary.AppendUvarint(b, uint64(db))
 }
 
+func appendDigest(b []byte, r memory.HashRange, d memory.Digest) []byte {
+	b = appendRecord(b, effectDigest, r.Partition, 0)
+	for _, x := range []uint64{uint64(r.DB), uint64(r.From), uint64(r.Last), uint64(r.After), uint64(d.Entries)} {
+		b = binary.AppendUvarint(b, x)
+	}
+	return binary.LittleEndian.AppendUint64(b, d.Sum)
+}
+
 // batch reads the records of a batch one after the other.
 type batch struct {
 	incarnation, stream, version uint64
@@ -163,6 +176,8 @@ func (r *batch) next() (e effect, more bool, err error) {
 		ok = ok && r.number(&e.db, r.limits.databases) && r.text(&e.key)
 	case effectClear:
 		ok = ok && r.number(&e.db, r.limits.databases)
+	case effectDigest:
+		ok = ok && r.number(&e.db, r.limits.databases) && r.digest(&e)
 	case effectConfirm, effectComplete:
 	default:
 		return e, false, fmt.Errorf("%w: record of unknown kind %q", ErrBatch, byte(e.kind))
@@ -191,6 +206,18 @@ func (r *batch) put(e *effect) bool {
 		e.expireAt = int64(at)
 	}
 	return r.text(&e.key) && r.text(&e.value)
+}
+
+func (r *batch) digest(e *effect) bool {
+	var from, last, after int
+	if !r.number(&from, math.MaxUint32+1) || !r.number(&last, math.MaxUint32+1) || from > last ||
+		!r.number(&after, math.MaxInt64) || !r.number(&e.digest.Entries, math.MaxInt32) || len(r.b) < 8 {
+		return false
+	}
+	e.hashes = memory.HashRange{DB: e.db, Partition: e.partition, From: uint32(from), Last: uint32(last), After: int64(after)}
+	e.digest.Sum = binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return true
 }
 
 func (r *batch) uvarint() (uint64, bool) {
@@ -224,20 +251,23 @@ func (r *batch) text(to *[]byte) bool {
 // Refusal is a partition of a batch that the node does not take any more.
 type Refusal struct {
 	Partition int
-	// Promised: the node has promised a new owner to take nothing from this one.
-	// Otherwise it is no copy of the partition, as far as it knows.
-	Promised bool
+	Reason    RefusalReason
 }
+
+// RefusalReason is why a node does not take a partition.
+type RefusalReason uint8
+
+// The reasons; their numbers are on the wire.
+const (
+	NotTaken RefusalReason = iota // it is no copy of the partition, as far as it knows
+	Promised                      // it has promised a new owner to take nothing from this one
+	Differs                       // what it has of the partition is not what the owner has
+)
 
 // AppendRefusals appends refusals in the form of the answer to a batch.
 func AppendRefusals(b []byte, list []Refusal) []byte {
 	for _, r := range list {
-		b = binary.AppendUvarint(b, uint64(r.Partition))
-		promised := byte(0)
-		if r.Promised {
-			promised = 1
-		}
-		b = append(b, promised)
+		b = append(binary.AppendUvarint(b, uint64(r.Partition)), byte(r.Reason))
 	}
 	return b
 }
@@ -246,10 +276,10 @@ func AppendRefusals(b []byte, list []Refusal) []byte {
 func ParseRefusals(b []byte) (list []Refusal, err error) {
 	for len(b) > 0 {
 		p, n := binary.Uvarint(b)
-		if n <= 0 || p >= maxPartitions || len(b) == n {
+		if n <= 0 || p >= maxPartitions || len(b) == n || RefusalReason(b[n]) > Differs {
 			return nil, fmt.Errorf("%w: its answer", ErrBatch)
 		}
-		list = append(list, Refusal{int(p), b[n] == 1})
+		list = append(list, Refusal{int(p), RefusalReason(b[n])})
 		b = b[n+1:]
 	}
 	return list, nil

@@ -29,6 +29,7 @@ type Log struct {
 
 	required atomic.Pointer[[]*Copy] // whose acknowledgement counts; may contain copies that have ended
 	fenced   atomic.Bool             // another node is, or is about to be, the owner
+	retired  atomic.Bool             // it is not the tap of its partition any more, or is about to be
 }
 
 // Logs are the partitions that this node owns and that have copies elsewhere, or
@@ -100,7 +101,8 @@ func (l *Logs) Log(partition int) *Log { return l.list[partition].Load() }
 // any more, or whose last effect has been made: effects are not numbered from
 // then on. What waits still gets its acknowledgement.
 func (l *Logs) Retire(partition int) {
-	if l.list[partition].Load() != nil {
+	if g := l.list[partition].Load(); g != nil {
+		g.retired.Store(true)
 		l.store.Untap(partition)
 		l.list[partition].Store(nil)
 	}

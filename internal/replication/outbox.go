@@ -17,6 +17,7 @@ type outbox struct {
 	large  []pinned // values that belong into buf
 	queued int      // bytes of both
 	total  uint64   // bytes ever queued
+	urgent uint64   // of them those up to the last record that is not deferred
 	closed bool     // the stream is broken: nothing is taken any more
 
 	ready chan struct{} // has an element when there is something to send
@@ -40,6 +41,21 @@ func newOutbox() *outbox { return &outbox{ready: make(chan struct{}, 1)} }
 func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if p, ok = o.appendLocked(f); ok {
+		o.hurry()
+	}
+	return p, ok
+}
+
+// defers is append for records that are in no hurry: they are sent with others,
+// or after wake.
+func (o *outbox) defers(f func(b []byte) []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.appendLocked(f)
+}
+
+func (o *outbox) appendLocked(f func(b []byte) []byte) (p place, ok bool) {
 	if o.closed {
 		return p, false
 	}
@@ -74,15 +90,28 @@ func (o *outbox) put(partition int, seq uint64, db int, e memory.Entry) (p place
 		o.buf = append(o.buf, value...)
 	}
 	o.added(len(o.buf) - before + apart)
+	o.hurry()
 	return place{o.total, o.queued}, true
 }
 
-// added counts what was appended and wakes the sender.
+// added counts what was appended.
 //
 // REQUIRES: o.mu held.
 func (o *outbox) added(n int) {
 	o.queued += n
 	o.total += uint64(n)
+}
+
+// hurry has everything sent that is queued.
+//
+// REQUIRES: o.mu held.
+func (o *outbox) hurry() {
+	o.urgent = o.total
+	o.wake()
+}
+
+// wake wakes the sender.
+func (o *outbox) wake() {
 	select {
 	case o.ready <- struct{}{}:
 	default:
@@ -112,6 +141,13 @@ func (o *outbox) end() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.total
+}
+
+// urgentEnd is end without the deferred records that nothing follows.
+func (o *outbox) urgentEnd() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.urgent
 }
 
 // close drops what is queued and refuses what comes.

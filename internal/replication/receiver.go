@@ -24,6 +24,9 @@ type Guard interface {
 	// its owner from that epoch on. It may come twice. The batch is acknowledged
 	// when it returns.
 	HandedOver(partition int, from string, seq, epoch uint64) error
+	// Differs is told of a range of a copy that is not what its owner has. The copy
+	// is not whole any more, and is refused. No lock is held.
+	Differs(Difference)
 }
 
 // Errors of a receiver; they reach the sender as text.
@@ -54,10 +57,12 @@ type Receiver struct {
 
 // copied is a copy that this node has. Lock order: incoming.mu, then mu.
 type copied struct {
-	mu    sync.Mutex
-	seq   uint64 // GUARDED_BY(mu), as the next: of the last effect that is applied
-	whole bool   // every effect up to seq is
-	floor uint64 // epochs below it are over: nothing is taken from their owners
+	mu      sync.Mutex
+	seq     uint64 // GUARDED_BY(mu), as the next: of the last effect that is applied
+	whole   bool   // every effect up to seq is
+	floor   uint64 // epochs below it are over: nothing is taken from their owners
+	evicted uint64 // memory.Store.EvictedUntold, as it was last
+	thinned bool   // this node has evicted entries that the owner may have
 }
 
 // incoming is the stream of one node.
@@ -66,6 +71,7 @@ type incoming struct {
 	incarnation, stream uint64         // GUARDED_BY(mu), as the next
 	begun               map[int]uint64 // partitions whose copy has begun in this stream, and under which epoch
 	refused             []Refusal      // by the batch at work
+	found               []Difference   // by the batch at work
 	promises            uint64         // that have been told
 	answered            atomic.Int64   // when the last batch was answered, as [Receiver.Answered]
 }
@@ -89,7 +95,14 @@ func (r *Receiver) Apply(from string, data []byte) (refused []Refusal, err error
 	}
 	in := r.source(from)
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	defer func() {
+		found := in.found
+		in.found = nil
+		in.mu.Unlock()
+		for _, d := range found {
+			r.guard.Differs(d)
+		}
+	}()
 	if !in.enter(b.incarnation, b.stream) {
 		r.counters.Refused.Add(1)
 		return nil, ErrOver
@@ -154,7 +167,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 	if e.kind == effectHandOver {
 		_, begun := in.begun[p]
 		if !c.mayBeHanded(e.seq, begun) {
-			in.refuse(p, false)
+			in.refuse(p, NotTaken)
 			return nil
 		}
 		delete(in.begun, p)
@@ -168,18 +181,18 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 		version = 0
 	}
 	if !begun {
-		in.refuse(p, false) // refused before
+		in.refuse(p, NotTaken) // refused before
 		return nil
 	}
 	if !r.guard.Incoming(p, from, version) {
-		in.refuse(p, false)
+		in.refuse(p, NotTaken)
 		return nil
 	}
 	defer r.guard.Applied()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if epoch < c.floor {
-		in.refuse(p, true)
+		in.refuse(p, Promised)
 		return nil
 	}
 	switch e.kind {
@@ -188,10 +201,11 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 		r.store.FlushPartition(p)
 		in.begun[p] = epoch
 		c.seq, c.whole = e.seq, false
+		r.restarts(c, p)
 		return nil
 	case effectResume:
 		if !c.whole || c.seq != e.seq {
-			in.refuse(p, false)
+			in.refuse(p, NotTaken)
 			return nil
 		}
 		r.promise(c, epoch)
@@ -201,6 +215,13 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 		c.whole = true
 		return nil
 	case effectConfirm:
+		return nil
+	case effectDigest:
+		if has, ok := r.agrees(c, e); !ok {
+			c.whole = false
+			in.refuse(p, Differs)
+			in.found = append(in.found, Difference{from, e.hashes, has, e.digest})
+		}
 		return nil
 	}
 	c.seq = max(c.seq, e.seq)
@@ -224,7 +245,7 @@ func (r *Receiver) tellPromises(in *incoming) {
 		over := epoch < c.floor
 		c.mu.Unlock()
 		if over {
-			in.refuse(p, true)
+			in.refuse(p, Promised)
 		}
 	}
 }
@@ -237,10 +258,10 @@ func (r *Receiver) Answered(node string) (ago time.Duration, ok bool) {
 }
 
 // refuse ends the copy of a partition in this stream.
-func (in *incoming) refuse(p int, promised bool) {
+func (in *incoming) refuse(p int, why RefusalReason) {
 	delete(in.begun, p)
 	if n := len(in.refused); n == 0 || in.refused[n-1].Partition != p {
-		in.refused = append(in.refused, Refusal{p, promised})
+		in.refused = append(in.refused, Refusal{p, why})
 	}
 }
 
@@ -260,7 +281,13 @@ func (c *copied) reached(seq uint64, whole bool) {
 
 // Has notes that this node has every effect of a partition up to seq: it has been
 // the owner.
-func (r *Receiver) Has(partition int, seq uint64) { r.copies[partition].reached(seq, true) }
+func (r *Receiver) Has(partition int, seq uint64) {
+	c := &r.copies[partition]
+	c.reached(seq, true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.restarts(c, partition)
+}
 
 // Drop notes that this node has nothing of a partition any more.
 func (r *Receiver) Drop(partition int) { r.copies[partition].reached(0, false) }

@@ -56,6 +56,8 @@ type Counters struct {
 	BytesOut, BytesIn       atomic.Uint64 // of batches
 	Puts, Deletes           atomic.Uint64 // applied
 	Refused                 atomic.Uint64 // batches of streams that are over, or damaged
+
+	SyncCounters
 }
 
 // streams numbers the streams of this process.
@@ -72,6 +74,9 @@ var (
 	ErrAborted = errors.New("replication: the copy was given up")
 	// ErrRefused is returned when the node does not take the partition any more.
 	ErrRefused = errors.New("replication: the node does not take the partition")
+	// ErrDiffers is returned when the node has found that its copy is not what the
+	// owner has: it is copied anew.
+	ErrDiffers = errors.New("replication: the copy differs from what its owner has")
 	// ErrBehind is returned for a hand-over before the copy has caught up.
 	ErrBehind = errors.New("replication: the copy has not caught up yet")
 )
@@ -249,7 +254,12 @@ func (s *Sender) refused(r Refusal) {
 		return
 	}
 	c.void.Store(true)
-	c.pledged.Store(r.Promised)
+	c.pledged.Store(r.Reason == Promised)
+	if r.Reason == Differs {
+		s.cfg.Counters.SyncRepairs.Add(1)
+		c.finish(ErrDiffers)
+		return
+	}
 	c.finish(ErrRefused)
 }
 
@@ -284,6 +294,7 @@ func (s *Sender) await(cond func() bool) bool {
 // flushed waits until everything that is queued now has been applied.
 func (s *Sender) flushed() bool {
 	end := s.out.end()
+	s.out.wake()
 	return s.await(func() bool { return s.ackedTo.Load() >= end })
 }
 

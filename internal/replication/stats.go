@@ -89,10 +89,11 @@ func (g *Log) attached() []*Copy {
 	return slices.Clone(g.copies)
 }
 
-// unacked returns the bytes that are queued or under way.
+// unacked returns the bytes that are queued or under way, digests that nothing
+// follows not counted.
 func (s *Sender) unacked() uint64 {
-	acked := s.ackedTo.Load() // before the end, which is never below it
-	return s.out.end() - acked
+	end := s.out.urgentEnd()
+	return end - min(end, s.ackedTo.Load())
 }
 
 // Written are writes of which is asked how many copies have them. The zero value

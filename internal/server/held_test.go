@@ -89,14 +89,14 @@ func (c *copies) refuse(p int) {
 	c.waiting = nil
 	c.mu.Unlock()
 	for _, done := range list {
-		done([]replication.Refusal{{Partition: p, Promised: true}}, nil)
+		done([]replication.Refusal{{Partition: p, Reason: replication.Promised}}, nil)
 	}
 }
 
 // replicate gives a node logs before it has clients.
 func (d *node) replicate() {
 	d.logs = replication.NewLogs(d.cache.Store(), 0)
-	d.x.Replicate(d.logs)
+	d.x.Replicate(d.logs, &replication.Counters{})
 }
 
 // copyTo gives every partition that a node owns a copy that is required.

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -56,6 +57,16 @@ func (m *Member) takes(v *cluster.View, p int, from cluster.NodeID) bool {
 
 // Applied implements [replication.Guard].
 func (m *Member) Applied() { m.arriving.RUnlock() }
+
+// Differs implements [replication.Guard]. Of many differences some are logged, the
+// counters have all.
+func (m *Member) Differs(d replication.Difference) {
+	if m.told.Allow() {
+		m.log.Error("a copy differs from what its owner has, and is made anew",
+			"partition", d.Partition, "owner", cluster.NodeID(d.Owner).Short(), "database", d.DB,
+			"hashes", fmt.Sprintf("%08x-%08x", d.From, d.Last), "entries", d.Has.Entries, "owner_entries", d.Want.Entries)
+	}
+}
 
 // HandedOver implements [replication.Guard]. What the former owner says is right
 // whenever it comes: under that epoch it writes no more.

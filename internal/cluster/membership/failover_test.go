@@ -97,6 +97,75 @@ func (w *world) copied(n int) {
 	}
 }
 
+// TestDamagedCopyIsRepaired damages copies of what is being written: they are
+// found, made anew from their owners, and in sync again.
+func TestDamagedCopyIsRepaired(t *testing.T) {
+	w := newWorld(t)
+	compared := func(c *Config) {
+		withCopies(1)(c)
+		c.Moves.RebalanceDelay, c.SyncInterval = 100*time.Millisecond, time.Millisecond
+	}
+	nodes := []*testNode{w.start(1, 1, compared), w.start(2, 1, compared)}
+	w.settled(2)
+	w.copied(1)
+	key := func(i int) []byte { return fmt.Appendf(nil, "key %d", i) }
+	for i := range 500 {
+		if _, known := nodes[i%2].acked(key(i)); !known {
+			t.Fatalf("%s is not acknowledged", key(i))
+		}
+	}
+	v, damaged := nodes[0].member.View(), 0
+	for i := range 5 {
+		r := &v.Rows[hashing.PartitionOf(key(i))]
+		h := w.node(v.Nodes[r.InSync[0]].ID).store.Lock(0, key(i), 0)
+		if h.Corrupt() {
+			damaged++
+		}
+		h.Release()
+	}
+	count := func(of func(*replication.Counters) uint64) (n uint64) {
+		for _, node := range nodes {
+			n += of(node.member.Counters())
+		}
+		return n
+	}
+	differences := func(c *replication.Counters) uint64 { return c.SyncDifferences.Load() }
+	repairs := func(c *replication.Counters) uint64 { return c.SyncRepairs.Load() }
+	for i := 0; count(repairs) < uint64(damaged) || damaged < 5; i++ {
+		if i == 10_000 {
+			t.Fatalf("of %d damaged copies %d were found, %d refused", damaged, count(differences), count(repairs))
+		}
+		<-time.After(time.Millisecond)
+		beside := fmt.Appendf(nil, "{%s} beside", key(i%5))
+		if _, known := nodes[0].acked(beside); !known {
+			t.Fatalf("%s is not acknowledged while the copy is repaired", beside)
+		}
+	}
+	w.copied(1)
+	if n := count(differences); n != uint64(damaged) {
+		t.Errorf("%d copies were damaged, %d differences found", damaged, n)
+	}
+	v = nodes[0].member.View()
+	for i := range 500 {
+		r := &v.Rows[hashing.PartitionOf(key(i))]
+		values := [2]uint64{}
+		for j, at := range []int16{r.Owner, r.InSync[0]} {
+			n := w.node(v.Nodes[at].ID)
+			h := n.store.Lock(0, key(i), 0)
+			if e, ok := h.Peek(); ok {
+				values[j] = binary.BigEndian.Uint64(e.Value())
+			}
+			h.Release()
+		}
+		if values[0] == 0 || values[0] != values[1] {
+			t.Errorf("%s is %d, its copy %d", key(i), values[0], values[1])
+		}
+	}
+	for _, n := range nodes {
+		n.stop()
+	}
+}
+
 // TestMovesWithCopies: with copies, too, a partition that moves answers
 // everything, and nobody waits for a copy that has gone on to the next view.
 func TestMovesWithCopies(t *testing.T) {

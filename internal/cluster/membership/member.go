@@ -65,6 +65,9 @@ type Config struct {
 	// the owner of a partition. Zero: for ever, which is for clusters without
 	// copies.
 	Lease time.Duration
+	// SyncInterval is how often a two-hundredth of what this node owns is compared
+	// with its copies. Zero: never.
+	SyncInterval time.Duration
 	// BytesPerSecond throttles what this node copies. Zero: no limit.
 	BytesPerSecond int
 	// AliveTTL is for how long a process that is silent counts as alive. Zero: 5 s.
@@ -104,6 +107,7 @@ type Member struct {
 	limiter  *rate.Limiter
 	counters replication.Counters
 	receiver *replication.Receiver
+	told     *rate.Limiter // messages about copies that differ
 	logs     *replication.Logs
 	has      holdings
 	// arriving is held as a reader while a record of a copy is applied, and as
@@ -173,6 +177,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 		registry: newRegistry(), sounds: map[cluster.NodeID]sound{}, viewNews: make(chan struct{}), routeNews: make(chan struct{}),
 	}
 	m.coordinator.Store(cfg.Self.Coordinator)
+	m.told = rate.NewLimiter(1, 10)
 	m.moves.init()
 	m.lead.init()
 	if cfg.BytesPerSecond > 0 {

@@ -58,6 +58,9 @@ func (m *Member) start(ctx context.Context) error {
 	if m.cfg.Moves.Replicas > 0 {
 		m.goes(m.watchdog)
 	}
+	if m.cfg.Moves.Replicas > 0 && m.cfg.SyncInterval > 0 {
+		m.goes(func() { m.logs.Sync(m.ctx, m.cfg.SyncInterval, &m.counters) })
+	}
 	if m.cfg.Keep != nil {
 		m.goes(m.keeper)
 	}
