@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/larder-cache/larder/internal/hashing"
 )
 
 // debugCommands are the subcommands of DEBUG, the part of Redis's that does no
@@ -21,6 +23,7 @@ var debugCommands = map[string]struct {
 	"object":            {3, 3, debugObject},
 	"protocol":          {3, 3, debugProtocol},
 	"populate":          {3, 5, debugPopulate},
+	"corrupt":           {3, 3, debugCorrupt},
 	"digest":            {2, 2, debugDigest},
 	"digest-value":      {2, math.MaxInt, debugDigestValue},
 	"stringmatch-len":   {4, 4, debugStringMatch},
@@ -100,6 +103,28 @@ func debugObject(c *Context) {
 	idle, _ := c.Exec.store.Idle(e, c.Now)
 	c.Out.Simple(fmt.Sprintf("Value at:0x0 refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
 		encoding(e), len(e.Value())+1, (c.Now-idle.Milliseconds())/1000&(1<<24-1), int64(idle.Seconds())))
+}
+
+// debugCorrupt damages an entry of a copy, so that anybody can see that it is found
+// and repaired. Data of clients cannot be lost by it: what this node owns it does
+// not touch, and it takes a setting that is not the default.
+func debugCorrupt(c *Context) {
+	r := c.Exec.Routes()
+	switch {
+	case c.Exec.Options().Debug != "yes":
+		c.Error("ERR DEBUG CORRUPT needs auth.debug: yes in the configuration of the node, and a restart")
+		return
+	case r == nil || !r.HasCopy(hashing.PartitionOf(c.Args[2])):
+		c.Error("ERR this node has no copy of the key. CLUSTER SHARDS names the nodes that have one")
+		return
+	}
+	h := c.Lock(c.Args[2])
+	defer h.Release()
+	if !h.Corrupt() {
+		c.Error(errNoKey)
+		return
+	}
+	c.Out.OK()
 }
 
 // debugProtocol answers with a value of the type asked for.
@@ -222,6 +247,9 @@ func debugHelp(c *Context) {
 	c.help("DEBUG",
 		"CHANGE-REPL-ID",
 		"    Change the replication id.",
+		"CORRUPT <key>",
+		"    Damage this node's copy of <key>, to see that it is found and repaired.",
+		"    Needs auth.debug: yes. What a node owns is not touched.",
 		"DIGEST",
 		"    Return a signature of all data.",
 		"DIGEST-VALUE <key> [<key> ...]",

@@ -138,6 +138,26 @@ func TestDebugIsProtected(t *testing.T) {
 	w.connect("2").expect(step{"DEBUG HELP", strings.ReplaceAll("-"+errDebugDisabled, "\r\n", " ")})
 }
 
+// Only a copy can be damaged on purpose, and only where a setting says so.
+func TestDebugCorruptTakesCopiesOnly(t *testing.T) {
+	noCopy := "-ERR this node has no copy of the key. CLUSTER SHARDS names the nodes that have one"
+	w := newWorld(t)
+	w.connect("2").expect(step{"DEBUG CORRUPT a", "-ERR DEBUG CORRUPT needs auth.debug: yes in the configuration of the node, and a restart"})
+	w = newWorld(t, func(c *Config) { c.Options.Debug = "yes" })
+	c := w.connect("2")
+	c.expect(step{"SET a 0", "+OK"}, step{"DEBUG CORRUPT a", noCopy})
+	w.x.Reroute(routesTo(all))
+	c.expect(step{"DEBUG CORRUPT a", noCopy}, step{"GET a", "$1 0"})
+	others := routesTo(func(int) bool { return false })
+	for p := range others.View.Rows {
+		others.View.Rows[p].InSync = []int16{0}
+	}
+	w.x.Reroute(others)
+	c.expect(step{"DEBUG CORRUPT a", "+OK"}, step{"DEBUG CORRUPT nosuch", "-" + errNoKey})
+	w.x.Reroute(nil)
+	c.expect(step{"GET a", "$1 1"})
+}
+
 func TestInfo(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
 		c.Server = ServerInfo{Version: "1.2.3", Port: 6379, Bind: []string{"127.0.0.1"}}
