@@ -96,6 +96,7 @@ func (c *Controller) Decide(in Input) Output {
 	d.settleCopies()
 	d.followDead()
 	d.dropSurplus()
+	d.stepAside()
 	d.beginMoves()
 	out := Output{
 		Prepare: d.prepare, Unavailable: d.unavailable,
@@ -150,7 +151,9 @@ func (c *Controller) begin(in *Input) *draft {
 }
 
 // active reports whether a node may get partitions.
-func (d *draft) active(id cluster.NodeID) bool { return d.states[id] == cluster.Active }
+func (d *draft) active(id cluster.NodeID) bool {
+	return d.states[id] == cluster.Active && !d.in.Aside(id)
+}
 
 // syncNodes takes what is known of the nodes into the view.
 func (d *draft) syncNodes() {

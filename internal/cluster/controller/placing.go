@@ -61,7 +61,10 @@ func (d *draft) place() {
 		for _, n := range d.placed.copies[p] {
 			d.wantCopies[p] = append(d.wantCopies[p], at[n])
 		}
-		if want := d.want[p]; want != cluster.NoNode && !slices.Contains(d.wantCopies[p], want) {
+	}
+	d.spare()
+	for p, want := range d.want {
+		if want != cluster.NoNode && !slices.Contains(d.wantCopies[p], want) {
 			d.wantCopies[p] = append(d.wantCopies[p], want)
 		}
 	}
@@ -128,7 +131,7 @@ func (d *draft) enter() {
 	owned := d.view.Owned()
 	for at := range d.view.Nodes {
 		n := &d.view.Nodes[at]
-		if d.active(n.ID) && n.Weight > 0 && (d.in.alive(n.ID) || (owned[at] > 0 || d.in.Settings.Replicas > 0) && !d.abandoned(n.ID)) {
+		if d.states[n.ID] == cluster.Active && n.Weight > 0 && (d.in.alive(n.ID) || (owned[at] > 0 || d.in.Settings.Replicas > 0) && !d.abandoned(n.ID)) {
 			members = append(members, hashing.RingNode{ID: string(n.ID), Zone: n.Zone, Weight: n.Weight})
 		}
 	}

@@ -22,6 +22,16 @@ type Wishes struct {
 	// AcceptLoss are partitions that may begin empty, since nobody who has all of
 	// them is there.
 	AcceptLoss map[int]Acceptance `json:"accept_loss,omitempty"`
+	// Aside are nodes that own nothing that another node has in sync: what they
+	// have stays there as copies.
+	Aside map[cluster.NodeID]Aside `json:"aside,omitempty"`
+}
+
+// Aside says which process of a node has stepped aside. It counts for that process
+// only, so that nobody has to take it back after a restart.
+type Aside struct {
+	Incarnation uint64 `json:"incarnation"`
+	By          string `json:"by"`
 }
 
 // Acceptance says who accepts the loss of a partition. It counts at that epoch
@@ -47,6 +57,8 @@ const (
 	Move    RequestKind = "move"    // partitions are to be on a node
 	Release RequestKind = "release" // partitions are the ring's again; none named: all
 	Accept  RequestKind = "accept"  // the loss of partitions that nobody can serve
+	Relieve RequestKind = "relieve" // a node steps aside
+	Recall  RequestKind = "recall"  // it takes part again
 )
 
 // Request is what an operator asks for.
@@ -55,6 +67,8 @@ type Request struct {
 	By         string
 	Partitions []int
 	Node       cluster.NodeID
+	// Incarnation of the node that is to step aside.
+	Incarnation uint64
 	// Force overrides what another operator asked for.
 	Force bool
 }
@@ -90,6 +104,8 @@ func (w Wishes) With(r Request, view *cluster.View) (next Wishes, notes []string
 		return next.release(r)
 	case Accept:
 		return next.accept(r, view)
+	case Relieve, Recall:
+		return next.relieve(r)
 	default:
 		return w, nil, fmt.Errorf("nobody knows the request %q", r.Kind)
 	}
@@ -176,4 +192,21 @@ func (w Wishes) accept(r Request, view *cluster.View) (Wishes, []string, error) 
 		w.AcceptLoss[p] = Acceptance{view.Rows[p].Epoch, r.By}
 	}
 	return w, notes, nil
+}
+
+// relieve lets a node step aside, or takes that back.
+func (w Wishes) relieve(r Request) (Wishes, []string, error) {
+	old, was := w.Aside[r.Node]
+	w.Aside = maps.Clone(w.Aside)
+	switch {
+	case r.Kind == Recall:
+		delete(w.Aside, r.Node)
+		return w, nil, nil
+	case was && old.Incarnation == r.Incarnation:
+		return w, []string{fmt.Sprintf("node %s has stepped aside already, as %s has asked", r.Node.Short(), old.By)}, nil
+	case w.Aside == nil:
+		w.Aside = make(map[cluster.NodeID]Aside)
+	}
+	w.Aside[r.Node] = Aside{r.Incarnation, r.By}
+	return w, nil, nil
 }
