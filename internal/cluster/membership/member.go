@@ -57,6 +57,9 @@ type Config struct {
 	// Expelled is told when a node that has begun to serve without the
 	// configuration service is refused once that is back. May be nil.
 	Expelled func(error)
+	// Restart makes this node end in order and start again, as a new process, or
+	// says why it cannot. It does not wait for that. Nil: nobody can.
+	Restart func() error
 
 	// Moves bounds what the controller does at a time. Zero fields:
 	// [controller.DefaultSettings].
@@ -96,6 +99,7 @@ const (
 	CallView    uint8 = 4 // to anybody: the newest view, for a node that starts without the service
 	CallPrepare uint8 = 5 // from the controller: see [controller.Preparation]
 	CallHears   uint8 = 6 // to anybody: do you hear this node, the controller?
+	CallRestart uint8 = 7 // to anybody: see [Config.Restart]
 )
 
 // Member is this node's part in the cluster. Safe for concurrent use.
@@ -359,6 +363,8 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 	case CallKick:
 		m.lead.nudge()
 		return nil, nil
+	case CallRestart:
+		return nil, m.restart()
 	case CallVitals:
 		return json.Marshal(m.vitals())
 	case CallHears:

@@ -179,6 +179,8 @@ type Status struct {
 	Away bool `json:"away,omitempty"`
 	// Pinned counts the partitions that operators have sent to a node.
 	Pinned int `json:"pinned,omitempty"`
+	// Replicas is how many copies of a partition are wanted.
+	Replicas int `json:"replicas,omitempty"`
 	// Undercopied counts the partitions with fewer copies in sync than are wanted
 	// and there are nodes for.
 	Undercopied int `json:"undercopied,omitempty"`
@@ -203,6 +205,12 @@ type NodeStatus struct {
 	Partitions int       `json:"partitions"`
 	Leaving    int       `json:"leaving,omitempty"`
 	Coming     int       `json:"coming,omitempty"`
+	// Incarnation is the process that is alive, or was last.
+	Incarnation uint64 `json:"incarnation,omitempty"`
+	// Aside: the node has stepped aside. Replaceable counts the partitions that it
+	// owns and another node that may get them has in sync.
+	Aside       bool `json:"aside,omitempty"`
+	Replaceable int  `json:"replaceable,omitempty"`
 	// Settings is the revision of the settings that is in force there.
 	Settings int64 `json:"settings,omitempty"`
 	// Vitals is what the node itself says; nil: it has not answered. Only of

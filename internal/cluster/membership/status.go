@@ -34,8 +34,10 @@ func (m *Member) Status() Status {
 		_, ok := alive[id]
 		return ok || s.Away
 	}
-	s.View = v.Version
-	leaving, coming := s.count(v, up, m.cfg.Moves.Replicas)
+	s.View, s.Replicas = v.Version, m.cfg.Moves.Replicas
+	leaving, coming := s.count(v, up)
+	in := m.input(v)
+	replaceable, _ := in.Replaceable()
 	owned := v.Owned()
 	for _, n := range nodes {
 		at := v.Index(n.ID)
@@ -43,9 +45,12 @@ func (m *Member) Status() Status {
 			continue
 		}
 		l := alive[n.ID]
-		ns := NodeStatus{Node: n, Alive: up(n.ID), Since: l.Since, Settings: l.Settings}
+		ns := NodeStatus{
+			Node: n, Alive: up(n.ID), Since: l.Since, Settings: l.Settings,
+			Incarnation: in.Alive[n.ID].Incarnation, Aside: in.Aside(n.ID),
+		}
 		if at != cluster.NoNode {
-			ns.Partitions, ns.Leaving, ns.Coming = owned[at], leaving[at], coming[at]
+			ns.Partitions, ns.Leaving, ns.Coming, ns.Replaceable = owned[at], leaving[at], coming[at], replaceable[at]
 		}
 		s.Nodes = append(s.Nodes, ns)
 	}
@@ -55,10 +60,15 @@ func (m *Member) Status() Status {
 	return s
 }
 
-// count counts what a view says of partitions that are to have so many copies;
-// leaving and coming are by node.
-func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool, copies int) (leaving, coming []int) {
+// count counts what a view says of partitions; leaving and coming are by node.
+func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool) (leaving, coming []int) {
 	leaving, coming = make([]int, len(v.Nodes)), make([]int, len(v.Nodes))
+	keepers := 0
+	for i := range v.Nodes {
+		if v.Nodes[i].State == cluster.Active && v.Nodes[i].Weight > 0 {
+			keepers++
+		}
+	}
 	for p := range v.Rows {
 		r := &v.Rows[p]
 		if r.Owner == cluster.NoNode {
@@ -68,7 +78,7 @@ func (s *Status) count(v *cluster.View, up func(cluster.NodeID) bool, copies int
 		if !up(v.Owner(p)) {
 			s.Unserved++
 		}
-		if len(r.InSync) < copies {
+		if len(r.InSync) < min(s.Replicas, keepers-1) {
 			s.Undercopied++
 		}
 		if r.Target == cluster.NoNode {
@@ -91,6 +101,9 @@ type Vitals struct {
 	MemoryMax  uint64 `json:"memory_max"` // 0: no limit
 	// View is the version that is in force there.
 	View uint64 `json:"view"`
+	// Empty counts the partitions that the view has the node in sync with, and of
+	// which its process, started anew, has nothing.
+	Empty int `json:"empty,omitempty"`
 	// Rebalance is what the controller knows; nil on other nodes.
 	Rebalance *Rebalance `json:"rebalance,omitempty"`
 }
@@ -118,10 +131,21 @@ func (m *Member) vitals() Vitals {
 	v := Vitals{MemoryUsed: m.cfg.Store.Used(), MemoryMax: m.cfg.Store.MaxBytes(), Rebalance: m.rebalance()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.routed.view != nil {
-		v.View = m.routed.view.Version
+	if view := m.routed.view; view != nil {
+		v.View, v.Empty = view.Version, m.empty(view)
 	}
 	return v
+}
+
+// empty counts the partitions that a view has this node in sync with, and of which
+// it has nothing.
+func (m *Member) empty(v *cluster.View) (count int) {
+	for p := range v.Rows {
+		if hasNode(v, v.Rows[p].InSync, m.id) && m.has.get(p) == nothing {
+			count++
+		}
+	}
+	return count
 }
 
 // rebalance returns what this node knows as the controller, nil when it is not.
@@ -196,7 +220,11 @@ func (m *Member) Survey(ctx context.Context) Status {
 	}
 	asked.Wait()
 	for _, n := range s.Nodes {
-		if n.Vitals != nil && n.Vitals.Rebalance != nil && n.ID == s.Controller {
+		if n.Vitals == nil {
+			continue
+		}
+		s.Undercopied += n.Vitals.Empty
+		if n.Vitals.Rebalance != nil && n.ID == s.Controller {
 			s.take(n.Vitals.Rebalance)
 		}
 	}

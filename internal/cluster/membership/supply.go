@@ -170,6 +170,9 @@ func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node) {
 	m.moves.mu.Lock()
 	h := m.moves.handed[p]
 	m.moves.mu.Unlock()
+	if h.epoch != r.Epoch {
+		h = handed{} // this node has had the partition again since
+	}
 	if h.epoch == r.Epoch && (!h.done || incarnation == 0 || incarnation == h.incarnation) {
 		return // under way, or done
 	}
@@ -202,10 +205,13 @@ func (m *Member) finish(p int, epoch cluster.Epoch, c *copying) {
 		// What the copies in sync have not acknowledged by now they never do to this
 		// node: who waits for it is told.
 		log.Fence()
-		if err != nil {
+		switch {
+		case errors.Is(err, replication.ErrAborted): // the view has gone on
+			m.moves.setHanded(p, handed{})
+		case err != nil:
 			m.moves.setHanded(p, handed{})
 			m.log.Warn("hand-over failed and is tried again", "partition", p, "reason", err)
-		} else {
+		default:
 			m.moves.setHanded(p, handed{epoch, c.incarnation, true})
 		}
 		m.nudge()
