@@ -33,8 +33,9 @@ to be asked for again.
 Everything else is in a file: larder config reference prints one with all
 settings. Flags go before the file, the file before defaults.
 
-SIGTERM or Ctrl-C ends it: running requests finish first, for up to 10 seconds;
-a second signal ends it at once.
+SIGTERM or Ctrl-C ends it: what it owns is handed over to copies first, where
+there are any, for up to cluster.handover_timeout; then running requests finish,
+for up to 10 seconds. A second signal ends it at once.
 
 As one of several nodes: the first is started with --cluster, every other one
 with --join and the address of any member, and a token unless all of them are on
@@ -200,23 +201,41 @@ func serve(ctx context.Context, cfg config.Config) error {
 		return starting(err)
 	}
 	announce(log, n, cfg)
-	reason := "a client asked for it"
+	reason, end := "a client asked for it", node.Shutdown
 	select {
 	case <-ctx.Done():
 		reason = "signal"
-	case <-n.Stopping():
+	case end = <-n.Stopping():
+		if end == node.Restart {
+			reason = "an operator asked for a restart"
+		}
 	}
 	cancel() // from here on a second signal ends the process
 	log.Info("stopping", "reason", reason)
-	stopping, done := context.WithTimeout(context.Background(), stopTimeout)
-	defer done()
-	if err := n.Stop(stopping); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("stopped, but some requests had not finished after %v", stopTimeout)
+	n.StepAside()
+	err = stop(n)
+	if end == node.Restart {
+		if err != nil {
+			log.Warn("this node starts again all the same", "reason", err)
 		}
+		return node.Reexec()
+	}
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// stop ends a node in order.
+func stop(n *node.Node) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	switch err := n.Stop(ctx); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("stopped, but some requests had not finished after %v", stopTimeout)
+	case err != nil:
 		return fmt.Errorf("stop: %w", err)
 	}
-	log.Info("stopped")
 	return nil
 }
 

@@ -51,13 +51,15 @@ type ClusterVerb string
 // The verbs.
 const (
 	VerbDrain     ClusterVerb = "drain"     // empty a node, which stays a member
-	VerbActivate  ClusterVerb = "activate"  // let it hold partitions again
+	VerbActivate  ClusterVerb = "activate"  // let it own partitions again
 	VerbRemove    ClusterVerb = "remove"    // empty it and let it go; Force: one that is dead
 	VerbMove      ClusterVerb = "move"      // partitions are to be on a node
 	VerbRelease   ClusterVerb = "release"   // partitions are the ring's again; none: all
 	VerbPause     ClusterVerb = "pause"     // nothing moves for the sake of balance
 	VerbResume    ClusterVerb = "resume"    // it does again
 	VerbRebalance ClusterVerb = "rebalance" // look at once at what is to be moved
+	VerbFailover  ClusterVerb = "failover"  // other nodes own what they have in sync with a node, which stays a copy
+	VerbRestart   ClusterVerb = "restart"   // a node ends in order and starts again
 	// VerbAcceptLoss lets partitions begin empty of which nobody who is there has
 	// everything.
 	VerbAcceptLoss ClusterVerb = "accept-loss"
@@ -100,7 +102,8 @@ type ClusterStatus struct {
 	Held     string `json:"held,omitempty"`
 	Paused   bool   `json:"paused"`
 	PausedBy string `json:"paused_by,omitempty"`
-	Pinned   int    `json:"pinned"` // partitions that operators have sent somewhere
+	Pinned   int    `json:"pinned"`   // partitions that operators have sent somewhere
+	Replicas int    `json:"replicas"` // copies of a partition that are wanted
 	// Settings is the current revision of the settings; 0: there is none.
 	Settings int64 `json:"settings"`
 	// Away: the node has started without the configuration service and serves by
@@ -117,6 +120,12 @@ type ClusterNode struct {
 	Partitions int       `json:"partitions"`
 	Leaving    int       `json:"moving_out"`
 	Coming     int       `json:"moving_in"`
+	// Incarnation rises with every start of the node.
+	Incarnation uint64 `json:"incarnation"`
+	// Aside: the node owns only what no other node has in sync. Replaceable counts
+	// the partitions that it owns, and another node could at once.
+	Aside       bool `json:"aside"`
+	Replaceable int  `json:"replaceable"`
 	// Answers: the node was asked for the rest, and has answered.
 	Answers     bool   `json:"answers"`
 	MemoryUsed  uint64 `json:"memory_used"`

@@ -63,6 +63,9 @@ func TestLarderCluster(t *testing.T) {
 	for _, c := range []struct{ request, asked, reply string }{
 		{"drain n2", `drain "n2" [] false ` + author, noted},
 		{"ACTIVATE n2", `activate "n2" [] false ` + author, noted},
+		{"failover n2", `failover "n2" [] false ` + author, noted},
+		{"failover", "", "-ERR wrong number of arguments for 'larder|cluster failover'. Try LARDER HELP."},
+		{"restart n2", `restart "n2" [] false ` + author, noted},
 		{"remove n2 FORCE", `remove "n2" [] true ` + author, noted},
 		{"remove force", `remove "force" [] false ` + author, noted}, // a node of that name
 		{"remove n2 now", "", "-ERR syntax error"},

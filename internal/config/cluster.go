@@ -50,6 +50,9 @@ type Cluster struct {
 	// SyncInterval is how often a two-hundredth of the partitions is compared with
 	// their copies. Default 100 ms, zero never.
 	SyncInterval time.Duration
+	// HandoverTimeout is how long a node that is to stop goes on serving while it
+	// hands what it owns over to copies. Default 10 s; zero: it does not.
+	HandoverTimeout time.Duration
 }
 
 // Etcd configures the configuration service.
@@ -93,7 +96,8 @@ func defaultCluster() Cluster {
 		Rebalance: Rebalance{
 			Moves: 16, Delay: controller.DefaultSettings().RebalanceDelay,
 		},
-		SyncInterval: 100 * time.Millisecond,
+		SyncInterval:    100 * time.Millisecond,
+		HandoverTimeout: 10 * time.Second,
 	}
 }
 
@@ -200,6 +204,12 @@ var clusterSettings = []setting[Config]{
 		doc:   "How often a node compares a two-hundredth of what it owns with the copies, which are made anew where they differ: with 100ms all of it within 20s, or more slowly when that were over 32 MB a second, each entry counting for 512 bytes more than it has.",
 		zero:  "0: never.",
 		at:    func(c *Config) value { return durationOf(&c.Cluster.SyncInterval) },
+	},
+	{
+		path: "cluster.handover_timeout",
+		doc:  "How long a node that is to stop goes on serving, at most, while it hands what it owns over to copies.",
+		zero: "0: it does not. The copies take over when it has ended.",
+		at:   func(c *Config) value { return durationOf(&c.Cluster.HandoverTimeout) },
 	},
 	{
 		path: "cluster.etcd.endpoints",

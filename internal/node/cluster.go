@@ -58,6 +58,7 @@ type clustered struct {
 	service   service
 	joined    atomic.Pointer[membership.Member] // member, once it takes part
 	quit      func()                            // ends the process in order; nil: nobody can
+	restart   func() error                      // ends it and starts it again
 	stop      context.CancelFunc
 	kept      sync.WaitGroup // what keep has started
 }

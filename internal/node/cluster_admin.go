@@ -116,7 +116,7 @@ func (o *operator) Status(ctx context.Context) (command.ClusterStatus, error) {
 		Cluster: string(o.c.id.Cluster), Self: m.Self, Controller: m.Controller, View: m.View, Service: o.c.service.state(),
 		Nodes: []command.ClusterNode{}, Unowned: m.Unowned, Unserved: m.Unserved, Moves: []command.ClusterMove{},
 		Done: m.Done, All: m.All, Bytes: m.Bytes, Total: m.Total, Held: m.Held,
-		Paused: m.Paused, PausedBy: m.PausedBy, Pinned: m.Pinned, Away: m.Away,
+		Paused: m.Paused, PausedBy: m.PausedBy, Pinned: m.Pinned, Away: m.Away, Replicas: m.Replicas,
 	}
 	if m.Away {
 		s.Service = "cannot be reached"
@@ -126,6 +126,7 @@ func (o *operator) Status(ctx context.Context) (command.ClusterStatus, error) {
 		node := command.ClusterNode{
 			Node: n.Node, Alive: n.Alive, Since: n.Since, Controller: n.ID == m.Controller,
 			Partitions: n.Partitions, Leaving: n.Leaving, Coming: n.Coming, Settings: n.Settings,
+			Incarnation: n.Incarnation, Aside: n.Aside, Replaceable: n.Replaceable,
 		}
 		if v := n.Vitals; v != nil {
 			node.Answers, node.MemoryUsed, node.MemoryMax, node.ViewInForce = true, v.MemoryUsed, v.MemoryMax, v.View
@@ -215,16 +216,37 @@ func (o *operator) change(ctx context.Context, change command.ClusterChange) ([]
 		}
 		return nil, o.member.SetState(ctx, node.ID, cluster.Draining, false)
 	case command.VerbActivate:
-		if node.State == cluster.Active {
-			return []string{"node " + called(node) + " is active already"}, nil
+		return o.activate(ctx, node, change.Author)
+	case command.VerbFailover:
+		if !o.member.Alive(node.ID) {
+			return nil, fmt.Errorf("node %s is down; copies have taken over from it", called(node))
 		}
-		return nil, o.member.SetState(ctx, node.ID, cluster.Active, false)
+		return o.member.StepAside(ctx, node.ID, change.Author)
+	case command.VerbRestart:
+		return nil, o.member.Restart(ctx, node.ID)
 	case command.VerbRemove:
 		return o.remove(ctx, node, change.Force)
 	case command.VerbRebalance:
 		return nil, o.member.Kick(ctx)
 	}
 	return nil, fmt.Errorf("nobody knows the request %q", change.Verb)
+}
+
+// activate lets a node own partitions again that was drained, or has stepped aside.
+func (o *operator) activate(ctx context.Context, node cluster.Node, author string) (notes []string, err error) {
+	aside := o.member.IsAside(node.ID)
+	if node.State == cluster.Active && !aside {
+		return []string{"node " + called(node) + " is active already"}, nil
+	}
+	if aside {
+		if notes, err = o.member.Ask(ctx, controller.Request{Kind: controller.Recall, By: author, Node: node.ID}); err != nil {
+			return nil, err
+		}
+	}
+	if node.State == cluster.Active {
+		return notes, nil
+	}
+	return notes, o.member.SetState(ctx, node.ID, cluster.Active, false)
 }
 
 // find returns the node that a person means.

@@ -65,7 +65,7 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 			x.Replicate(m.Logs(), m.Counters())
 			close(l.ready)
 		},
-		Last: c.lastView(), Keep: c.keepView, Twin: c.hasTwin, Expelled: func(error) { c.quit() },
+		Last: c.lastView(), Keep: c.keepView, Twin: c.hasTwin, Expelled: func(error) { c.quit() }, Restart: c.restart,
 	})
 	if err != nil {
 		return fmt.Errorf("take part in the cluster: %w", err)
@@ -88,6 +88,33 @@ func (c *clustered) serve(cfg config.Config, x *command.Executor, log *slog.Logg
 		return fmt.Errorf("cluster.listen: %w", err)
 	}
 	return c.redirects.Start()
+}
+
+// stepAside prepares the end of this node, as far as that is possible.
+func (c *clustered) stepAside() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.HandoverTimeout)
+	defer cancel()
+	switch problem := c.service.state(); {
+	case c.cfg.Replicas == 0:
+		c.log.Info("nothing is handed over: cluster.replicas is 0, what this node holds ends with it")
+		return
+	case c.cfg.HandoverTimeout == 0:
+		c.log.Info("nothing is handed over: cluster.handover_timeout is 0")
+		return
+	case problem != serviceOK:
+		c.log.Warn("nothing is handed over: the configuration service is not well", "problem", problem)
+		return
+	}
+	begun := time.Now()
+	stays, err := c.member.Retire(ctx)
+	switch took := time.Since(begun).Round(time.Millisecond); {
+	case err != nil:
+		c.log.Warn("not all could be handed over: copies follow when this node has ended", "partitions", stays, "after", took, "reason", err)
+	case stays > 0:
+		c.log.Warn("no other node can own what this one owns: it is not handed over", "partitions", stays)
+	default:
+		c.log.Info("this node has stepped aside: others own what it owned", "after", took)
+	}
 }
 
 // retire ends what clients and other nodes see of the node: it serves nobody of

@@ -39,9 +39,19 @@ type Node struct {
 	server   *server.Server
 	watch    watch
 	settings given
-	cluster  *clustered    // nil: the node is alone
-	stop     chan struct{} // readable when a client has asked for shutdown
+	cluster  *clustered // nil: the node is alone
+	stop     chan End   // readable when somebody has asked for the end
 }
+
+// End says how a node is to end.
+type End uint8
+
+const (
+	// Shutdown: for good.
+	Shutdown End = iota
+	// Restart: to be started again, by [Reexec].
+	Restart
+)
 
 // Build identifies the program.
 type Build struct{ Version, Commit, Date string }
@@ -49,7 +59,7 @@ type Build struct{ Version, Commit, Date string }
 // Start brings a node up and returns when it serves. On an error nothing is
 // left running. The configuration must be valid.
 func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error) {
-	n = &Node{log: log, watch: newWatch(), settings: given{cfg: cfg}, stop: make(chan struct{}, 1)}
+	n = &Node{log: log, watch: newWatch(), settings: given{cfg: cfg}, stop: make(chan End, 1)}
 	defer func() {
 		if err != nil {
 			_ = n.Stop(context.Background())
@@ -61,7 +71,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 		if n.cluster, err = enter(cfg, build, log); err != nil {
 			return n, err
 		}
-		n.cluster.quit = n.askToStop
+		n.cluster.quit, n.cluster.restart = n.askToStop, n.askToRestart
 		seed = n.cluster.seed()
 		ctx, cancel := context.WithTimeout(context.Background(), enterTimeout)
 		cfg, err = n.cluster.settle(ctx, cfg)
@@ -129,13 +139,36 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 	return n, nil
 }
 
-// Stopping is readable once a client has asked for shutdown.
-func (n *Node) Stopping() <-chan struct{} { return n.stop }
+// Stopping is readable once a client has asked for shutdown, or an operator for a
+// restart.
+func (n *Node) Stopping() <-chan End { return n.stop }
 
-func (n *Node) askToStop() {
+func (n *Node) askToStop() { n.askFor(Shutdown) }
+
+// askToRestart asks for a restart, or says why there can be none.
+func (n *Node) askToRestart() error {
+	if err := canReexec(); err != nil {
+		return err
+	}
+	n.askFor(Restart)
+	return nil
+}
+
+func (n *Node) askFor(end End) {
 	select {
-	case n.stop <- struct{}{}:
+	case n.stop <- end:
 	default:
+	}
+}
+
+// StepAside hands what this node owns over to other nodes of its cluster that have
+// copies, while it goes on serving, so that its end fails no request there. It
+// returns when that is done, or cannot be, or cluster.handover_timeout has passed;
+// what became of it is in the log.
+func (n *Node) StepAside() {
+	n.watch.stopping()
+	if n.cluster != nil {
+		n.cluster.stepAside()
 	}
 }
 
