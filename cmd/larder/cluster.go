@@ -32,10 +32,12 @@ To add a node:       larder cluster token, on a member; then on the new machine
                      larder serve --join HOST --token TOKEN
 To take one out:     larder cluster remove NODE
 To service one:      larder cluster drain NODE --wait; later: activate NODE
+To restart all:      larder cluster restart, also with a new binary
 To see what happens: larder cluster status --watch`,
 	})
 	c.AddCommand(newClusterStatusCommand(),
 		newClusterDrainCommand(), newClusterActivateCommand(), newClusterRemoveCommand(),
+		newClusterFailoverCommand(), newClusterRestartCommand(),
 		newClusterRebalanceCommand(), newClusterPauseCommand(), newClusterResumeCommand(),
 		newClusterMoveCommand(), newClusterReleaseCommand(), newClusterAcceptLossCommand(),
 		newClusterTokenCommand(), newClusterCoordinatorsCommand(), newClusterCoordinatorCommand())

@@ -98,7 +98,7 @@ func newClusterActivateCommand() *cobra.Command {
 	f := &clientFlags{}
 	c := &cobra.Command{
 		Use:   "activate NODE",
-		Short: "Let a drained node hold partitions again",
+		Short: "Let a node own partitions again that was drained, or has stepped aside",
 		Args:  arguments("NODE"),
 		RunE: f.operating(func(ctx context.Context, c *cobra.Command, o *operator, args []string) error {
 			done, err := o.change(ctx, "ACTIVATE", args[0])

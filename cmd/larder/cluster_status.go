@@ -145,6 +145,9 @@ func remarksOn(s *command.ClusterStatus) (lines []string) {
 		if !n.Alive && n.Partitions > 0 {
 			add("%s is down and holds %s.", nameOf(&n), plural(n.Partitions, "partition"))
 		}
+		if n.Alive && n.Aside {
+			add("%s has stepped aside, until it is restarted or larder cluster activate %s.", nameOf(&n), nameOf(&n))
+		}
 	}
 	for _, u := range s.Unavailable {
 		what := plural(len(u.Partitions), "partition")
@@ -240,6 +243,8 @@ func stateOf(n *command.ClusterNode) string {
 		return "leaving"
 	case n.State == cluster.Draining && n.Partitions == 0:
 		return "drained"
+	case n.State == cluster.Active && n.Aside:
+		return "aside"
 	}
 	return string(n.State)
 }
