@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,15 +9,12 @@ import (
 )
 
 // growCopied starts a cluster that keeps a copy of every partition, and waits
-// until all are in sync.
-func growCopied(t *testing.T, count int) *nodes.Cluster {
+// until all are in sync. lines are more of the section cluster of its settings.
+func growCopied(t *testing.T, count int, lines ...string) *nodes.Cluster {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "larder.yaml")
-	if err := os.WriteFile(path, []byte("cluster:\n  replicas: 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	c := begin(t, nodes.Options{})
-	if _, err := c.Add(within(t), "--config", path); err != nil {
+	settings := configured(t, append([]string{"cluster:", "  replicas: 1"}, lines...)...)
+	if _, err := c.Add(within(t), settings...); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Grow(within(t), count); err != nil {
