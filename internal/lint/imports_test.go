@@ -66,16 +66,16 @@ var layers = [][]string{
 	{"internal/node"},
 	{"internal/config", "internal/demo"},
 	{"internal/monitoring"},
-	{"internal/server"},         // 1
-	{"internal/command"},        // 3
-	{"internal/cluster"},        // 4
-	{"internal/resp"},           // 2: bytes; the commands write replies with it
-	{"internal/cache"},          // 5
-	{"internal/replication"},    // 7: streams of effects into and out of the engine
-	{"internal/storage/memory"}, // 6
-	{"internal/source"},         // 5a
-	{"internal/eviction"},       // 6a
-	{"internal/hashing"},        // 4a
+	{"internal/server"},                       // 1
+	{"internal/command"},                      // 3
+	{"internal/cluster"},                      // 4
+	{"internal/resp"},                         // 2: bytes; the commands write replies with it
+	{"internal/cache"},                        // 5
+	{"internal/replication"},                  // 7: streams of effects into and out of the engine
+	{"internal/storage/memory"},               // 6
+	{"internal/source"},                       // 5a
+	{"internal/eviction", "internal/hotkeys"}, // 6a
+	{"internal/hashing"},                      // 4a
 	{"internal/storage/offheap"},
 	{"internal/config/etcd"},
 	{"internal/durable"},

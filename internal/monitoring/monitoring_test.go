@@ -15,7 +15,7 @@ import (
 	"github.com/larder-cache/larder/internal/cache"
 	"github.com/larder-cache/larder/internal/cluster/peer"
 	"github.com/larder-cache/larder/internal/command"
-	"github.com/larder-cache/larder/internal/monitoring/hotkeys"
+	"github.com/larder-cache/larder/internal/hotkeys"
 	"github.com/larder-cache/larder/internal/monitoring/status"
 	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"

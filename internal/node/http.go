@@ -8,8 +8,8 @@ import (
 
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/hotkeys"
 	"github.com/larder-cache/larder/internal/monitoring"
-	"github.com/larder-cache/larder/internal/monitoring/hotkeys"
 	"github.com/larder-cache/larder/internal/monitoring/web"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
