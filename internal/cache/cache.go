@@ -3,6 +3,7 @@ package cache
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -92,6 +93,28 @@ func (c *Cache) Inspect(h *memory.Handle) (memory.Entry, bool) {
 		t.misses++
 	}
 	return e, ok
+}
+
+// Count counts n reads of a key that were answered without the engine: from a
+// copy that this node has of another one's entry.
+func (c *Cache) Count(key []byte, hit bool, n int) {
+	count := &match(c.namespaces, key).count
+	if hit {
+		count.hits.Add(uint64(n))
+		return
+	}
+	count.misses.Add(uint64(n))
+}
+
+// MaxStaleness returns how old a copy of an entry may be that a node which does
+// not own it answers with. Zero: it must not.
+func (c *Cache) MaxStaleness(key []byte) time.Duration {
+	return match(c.namespaces, key).Read.MaxStaleness
+}
+
+// HasStaleness reports whether MaxStaleness is above zero for some keys.
+func (c *Cache) HasStaleness() bool {
+	return slices.ContainsFunc(c.namespaces, func(n *Namespace) bool { return n.Read.MaxStaleness > 0 })
 }
 
 // Namespaces returns the counters of all namespaces, the most special first.

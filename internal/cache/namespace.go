@@ -13,7 +13,7 @@ import (
 type Namespace struct {
 	// Name is how metrics and messages call it.
 	Name string
-	// Read is the read-through part; its prefix decides which keys belong.
+	// Read is how its keys are read; its prefix decides which keys belong.
 	Read source.NamespaceConfig
 	// Loader answers misses; nil when the namespace has no source.
 	Loader *source.Loader
@@ -23,8 +23,8 @@ type Namespace struct {
 	count  counters
 }
 
-// counters of a namespace with a source; of others hits and misses are counted
-// per shard, under its lock.
+// counters of a namespace with a source, and of reads that are answered without
+// the engine; other hits and misses are counted per shard, under its lock.
 type counters struct {
 	hits, misses, negative, stale, voided, fills, failed atomic.Uint64
 }

@@ -25,6 +25,7 @@ func (x *Executor) infoCluster(w *infoWriter) {
 	w.field("cluster_served", x.forwarding.served.Load())
 	w.field("cluster_links", s.Links)
 	w.field("cluster_news_lost", s.NewsLost)
+	s.Near.info(w)
 }
 
 // mode is the word of INFO and HELLO for how a client sees the server.
@@ -48,6 +49,7 @@ type ClusterSnapshot struct {
 	// NewsLost counts messages of publishers, and batches of names of changed keys,
 	// that did not get to a node, or of which that is not known.
 	NewsLost uint64
+	Near     NearSnapshot
 }
 
 // clusterSnapshot returns the state of the routes in force.
@@ -57,7 +59,7 @@ func (x *Executor) clusterSnapshot() (s ClusterSnapshot) {
 		return s
 	}
 	s.ViewVersion, s.Nodes = r.Version(), len(r.View.Nodes)
-	s.Links, s.NewsLost = len(x.links()), x.neighbours.lost.Load()
+	s.Links, s.NewsLost, s.Near = len(x.links()), x.neighbours.lost.Load(), x.nearSnapshot()
 	for p := range r.View.Rows {
 		row := &r.View.Rows[p]
 		if row.Owner == r.Self {

@@ -119,6 +119,7 @@ const errRemoved = "CLUSTERDOWN This node has been removed from the cluster and 
 // subscribe.
 func (x *Executor) RemovedFromCluster() {
 	x.neighbours.removed.Store(true)
+	x.near.dropAll(dropLost)
 	for _, s := range x.sessions.all() {
 		if s.subscriptionCount() > 0 || s.has(flagTracking) {
 			s.Interrupt()
@@ -331,11 +332,11 @@ func (b *neighbour) hear(i *interest) {
 	}
 }
 
-// forgetOwned tells clients that track that what they have of the keys of a
-// node may have changed.
+// forgetOwned ends near copies and tells clients that track that what they have
+// of the keys of a node may have changed.
 func (x *Executor) forgetOwned(id cluster.NodeID) {
-	if r := x.Routes(); r != nil && x.tracker.active.Load() != 0 {
-		x.tracker.flushed()
+	if x.Routes() != nil {
+		x.mayHaveChanged()
 	}
 }
 

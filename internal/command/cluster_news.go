@@ -184,6 +184,13 @@ func (n *neighbours) event(channel, message []byte) {
 	}
 }
 
+// mayHaveChanged ends all near copies, and tells clients that track that all
+// they have may have changed.
+func (x *Executor) mayHaveChanged() {
+	x.near.dropAll(dropLost)
+	x.tracker.flushed()
+}
+
 // serveNews passes news of another node on to our clients.
 func (r *Remote) serveNews(q peer.Request, out *peer.Batch) {
 	c := frameCursor{rest: q.Data}
@@ -192,13 +199,14 @@ func (r *Remote) serveNews(q peer.Request, out *peer.Batch) {
 		return
 	}
 	if c.byte()&newsLost != 0 {
-		r.x.tracker.flushed()
+		r.x.mayHaveChanged()
 	}
 	c.word()
 	for len(c.rest) > 0 && !c.bad {
 		switch c.byte() {
 		case newsChanged:
 			if key := c.word(); !c.bad {
+				r.x.near.changedKey(key)
 				r.x.tracker.changed(append([]byte(nil), key...))
 			}
 		case newsEvent:
@@ -207,7 +215,7 @@ func (r *Remote) serveNews(q peer.Request, out *peer.Batch) {
 				r.x.pubsub.publishTo(channel, message, anyKey)
 			}
 		case newsFlushed:
-			r.x.tracker.flushed()
+			r.x.mayHaveChanged()
 		default:
 			c.fail()
 		}

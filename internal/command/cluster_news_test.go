@@ -48,6 +48,9 @@ func (o *otherNode) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uint64
 // Flush implements [Lane].
 func (o *otherNode) Flush() {}
 
+// IsUp implements [Lane].
+func (o *otherNode) IsUp() bool { return true }
+
 // next returns the next frame.
 func (o *otherNode) next(t *testing.T) sentFrame {
 	t.Helper()

@@ -49,6 +49,7 @@ func (x *Executor) sweepHere(s *Session, q *sweep, out *swept) {
 	if q.op == sweepFlush {
 		x.tracker.flushed()
 		x.neighbours.flushed()
+		x.holders.flushed()
 	}
 }
 
@@ -151,6 +152,10 @@ func (c *Context) sweepAll(q sweep, take func(*swept)) bool {
 	x, s := c.Exec, c.Session
 	if c.isLocal() {
 		return c.sweepLocal(q, take)
+	}
+	if q.op == sweepFlush {
+		x.near.dropAll(dropWritten)
+		defer x.near.dropAll(dropWritten)
 	}
 	until := x.clock.monotonic() + routeWait
 	for len(q.items) > 0 {

@@ -48,6 +48,15 @@ const (
 // Close asks for the connection to be closed after the reply.
 func (c *Context) Close() { c.outcome = Close }
 
+// run runs the command, or answers from a copy that the route has found.
+func (c *Context) run() {
+	if c.nearCopy != nil {
+		c.answerNear()
+		return
+	}
+	c.Cmd.Run(c)
+}
+
 // Reply returns the writer of the reply.
 func (c *Context) Reply() *resp.Writer { return &c.Session.Out }
 

@@ -99,6 +99,9 @@ type Executor struct {
 	forwarding  forwarding
 	membership  atomic.Pointer[Membership] // nil: nothing is known of other nodes
 	neighbours  neighbours
+	near        nearCopies
+	holders     nearHolders
+	nearGet     *Command     // GET, as nodes ask for near copies
 	watchers    atomic.Int64 // clients with a WATCH
 	watchedKeys atomic.Int64 // by all of them
 
@@ -126,6 +129,9 @@ func New(cfg Config) *Executor {
 	x.clock.init(x.started)
 	x.sessions.init()
 	x.neighbours.init(x)
+	x.near.init(x)
+	x.holders.init(x)
+	x.nearGet = nearGetOf(x.table)
 	x.pubsub.init(&x.neighbours)
 	x.tracker.init(x)
 	x.latency.init()
@@ -180,7 +186,11 @@ func (x *Executor) End(s *Session) {
 // Execute runs one request and appends its reply to s.Out. args has at least
 // one word and aliases the connection's buffer.
 func (x *Executor) Execute(s *Session, args [][]byte) Outcome {
-	cmd := x.table.Find(args[0])
+	return x.execute(s, x.table.Find(args[0]), args)
+}
+
+// execute is Execute for a command that was found, nil for none.
+func (x *Executor) execute(s *Session, cmd *Command, args [][]byte) Outcome {
 	if cmd == nil || !cmd.plain || !cmd.takes(len(args)) || s.gates != 0 || x.gates.Load() != 0 || s.stage != nil {
 		return x.checked(s, cmd, args)
 	}
@@ -327,7 +337,7 @@ func (x *Executor) runNow(s *Session, cmd *Command, args [][]byte, timed bool) O
 		start = x.clock.monotonic() - s.local.waited
 	}
 	mark := s.Out.Mark()
-	cmd.Run(c)
+	c.run()
 	if c.reads.Any() && !x.answered(s, c, mark) {
 		return c.outcome
 	}
@@ -377,7 +387,7 @@ func (x *Executor) answered(s *Session, c *Context, mark resp.Mark) bool {
 	}
 	if err == nil {
 		c.Now = x.clock.millis(x.clock.monotonic())
-		c.Cmd.Run(c)
+		c.run()
 	} else {
 		c.Fail(err)
 	}

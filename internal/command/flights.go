@@ -1,6 +1,8 @@
 package command
 
 import (
+	"slices"
+
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/peer"
 )
@@ -22,6 +24,7 @@ type flights struct {
 	ring         []flight // by number; a power of two
 	oldest, next uint32   // numbers, which wrap
 	outstanding  int
+	writes       int // of those outstanding
 	failed       int
 	routes       *cluster.Routes // nil: there are no flights
 	kept         []byte          // frames that may have to be sent again
@@ -44,8 +47,10 @@ type flight struct {
 	underway bool
 	failed   bool
 	answered bool
-	slot     int // of its keys, or manySlots
-	from, to int // its frame in kept; empty: it cannot be sent again
+	slot     int      // of its keys, of the first one, or manySlots
+	slots    []uint16 // that it writes to, if they are several and near copies are kept
+	read     uint64   // hash of the key of a GET whose reply ends older near copies; 0: none
+	from, to int      // its frame in kept; empty: it cannot be sent again
 }
 
 const (
@@ -131,6 +136,9 @@ func (f *flights) add(routes *cluster.Routes, fl flight) uint32 {
 	*f.at(f.next) = fl
 	f.next++
 	f.outstanding++
+	if !fl.readOnly {
+		f.writes++
+	}
 	return f.next - 1
 }
 
@@ -144,10 +152,30 @@ func (f *flights) grow() {
 
 // takeBack removes the newest flight, which was not handed over.
 func (f *flights) takeBack(seq uint32) {
+	f.arrived(f.at(seq))
 	*f.at(seq) = flight{}
 	f.next--
-	f.outstanding--
 	f.shrink()
+}
+
+// arrived notes that a flight is not outstanding any more.
+func (f *flights) arrived(fl *flight) {
+	fl.underway = false
+	f.outstanding--
+	if !fl.readOnly {
+		f.writes--
+	}
+}
+
+// writesTo reports whether a write to a slot is outstanding.
+func (f *flights) writesTo(slot int) bool {
+	for seq := f.oldest; f.writes > 0 && seq != f.next; seq++ {
+		fl := f.at(seq)
+		if fl.underway && !fl.readOnly && (fl.slot == slot || slices.Contains(fl.slots, uint16(slot))) {
+			return true
+		}
+	}
+	return false
 }
 
 // keep stores a frame in case it has to be sent again. Large ones are not kept.

@@ -50,6 +50,8 @@ func (l *scriptedLane) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uin
 
 func (l *scriptedLane) Flush() { l.flushed++ }
 
+func (l *scriptedLane) IsUp() bool { return l.fails == nil }
+
 // nowhereSink is where replies of the test's client would go.
 type nowhereSink struct{}
 

@@ -26,6 +26,8 @@ type Forwarder interface {
 type Lane interface {
 	Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uint64) error
 	Flush()
+	// IsUp reports whether the link is connected.
+	IsUp() bool
 }
 
 // ForwardBy sets how requests reach other nodes. To be called before the first
@@ -126,6 +128,8 @@ func (f *flights) encode(kind uint8, r *remoteRequest) (head, body []byte) {
 	switch kind {
 	case KindTransaction:
 		f.frame = r.appendTransaction(f.frame[:0])
+	case KindNear:
+		f.frame = r.appendNear(f.frame[:0])
 	default:
 		f.frame, body = r.appendRequest(f.frame[:0])
 	}
@@ -137,10 +141,7 @@ const keptFrame = 64 << 10
 
 // queue hands a frame to the link to a node. It leaves with the next flush.
 func (x *Executor) queue(s *Session, owner int16, kind uint8, head, body []byte, sink peer.Sink, tag uint64) error {
-	if x.forwarding.by == nil {
-		return peer.ErrUnreachable
-	}
-	lane := x.forwarding.by.Lane(s.routes.Node(owner), s.flights.lane)
+	lane := x.laneTo(s, owner)
 	if lane == nil {
 		return peer.ErrUnreachable
 	}
@@ -151,6 +152,14 @@ func (x *Executor) queue(s *Session, owner int16, kind uint8, head, body []byte,
 	x.forwarding.sent.Add(1)
 	s.flights.touch(lane)
 	return nil
+}
+
+// laneTo returns the link of a session to a node, nil when there is none.
+func (x *Executor) laneTo(s *Session, owner int16) Lane {
+	if x.forwarding.by == nil {
+		return nil
+	}
+	return x.forwarding.by.Lane(s.routes.Node(owner), s.flights.lane)
 }
 
 // touch notes that a lane is to be flushed.
@@ -196,7 +205,9 @@ func (x *Executor) forward(s *Session, cmd *Command, args [][]byte, w way) Outco
 	}
 	head, body := f.encode(KindRequest, x.requestFor(s, args))
 	mark := s.Out.Mark()
-	i := f.add(s.routes, flight{hole: s.Out.Hole(), kind: KindRequest, slot: w.slot, readOnly: cmd.Flags&ReadOnly != 0})
+	fl := flight{hole: s.Out.Hole(), kind: KindRequest, slot: w.slot, readOnly: cmd.Flags&ReadOnly != 0}
+	x.takesOff(s, &fl, cmd, args)
+	i := f.add(s.routes, fl)
 	err := x.queue(s, w.owner, KindRequest, head, body, f.sink, f.tagOf(i))
 	if err == nil {
 		f.keep(i, head, body)
@@ -226,8 +237,8 @@ func (x *Executor) Arrived(s *Session, tag uint64, data []byte, release func(), 
 		}
 		return
 	}
-	f.outstanding--
-	fl.underway = false
+	f.arrived(fl)
+	x.landed(fl)
 	if err == nil {
 		f.settle(s, fl, data, release)
 		return
@@ -279,6 +290,7 @@ func (x *Executor) Repair(s *Session) {
 		case p.holds.lost || outcome != Continue:
 			x.failFlight(s, fl, errUnreachable)
 		default:
+			x.landed(fl)
 			f.settle(s, fl, takeOutput(&p.Out), nil)
 		}
 		x.forwarding.proxies.giveBack(x, p)

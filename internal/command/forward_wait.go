@@ -68,6 +68,11 @@ func (x *Executor) ask(s *Session, kind uint8, r *remoteRequest, w way, readOnly
 		return answerOf(err, readOnly)
 	}
 	s.flights.flush(false)
+	return x.awaitErrand(s, e, readOnly, take)
+}
+
+// awaitErrand waits for the reply of a request that was sent.
+func (x *Executor) awaitErrand(s *Session, e *errand, readOnly bool, take func(peer.Reply)) answer {
 	if s.waitFor(x, e.done, 0, false) == waitGone && !e.abandon() {
 		return answer{refusal: errUnknown}
 	}

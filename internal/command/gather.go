@@ -250,7 +250,9 @@ func (x *Executor) executeParts(s *Session, cmd *Command, g *gather) Outcome {
 func (x *Executor) sendPart(s *Session, cmd *Command, g *gather, part int, hole uint64) error {
 	f, p := &s.flights, &g.parts[part]
 	head, body := f.encode(KindRequest, x.requestFor(s, p.words))
-	seq := f.add(s.routes, flight{hole: hole, slot: manySlots, kind: KindRequest, readOnly: cmd.Flags&ReadOnly != 0, gather: g, part: part})
+	fl := flight{hole: hole, slot: manySlots, kind: KindRequest, readOnly: cmd.Flags&ReadOnly != 0, gather: g, part: part}
+	x.takesOff(s, &fl, cmd, p.words)
+	seq := f.add(s.routes, fl)
 	err := x.queue(s, p.owner, KindRequest, head, body, f.sink, f.tagOf(seq))
 	if err != nil {
 		f.takeBack(seq)

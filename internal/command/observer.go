@@ -13,11 +13,11 @@ type Observer struct {
 	x atomic.Pointer[Executor]
 }
 
-// Observing implements [memory.Observer]: it is false while no client tracks
-// and nobody has asked for events of expiry and eviction.
+// Observing implements [memory.Observer]: it is false while no client tracks, no
+// node has near copies, and nobody has asked for events of expiry and eviction.
 func (o *Observer) Observing() bool {
 	x := o.x.Load()
-	return x != nil && (x.tracker.active.Load() != 0 || x.neighbours.watching.Load() || x.notifier.wants(NotifyExpired|NotifyEvicted))
+	return x != nil && (x.tracker.active.Load() != 0 || x.neighbours.watching.Load() || x.holders.any.Load() || x.notifier.wants(NotifyExpired|NotifyEvicted))
 }
 
 // Changed implements [memory.Observer]. Of a flush clients are told by the
@@ -37,4 +37,5 @@ func (o *Observer) Changed(db int, key []byte, change memory.Change) {
 	}
 	x.tracker.changed(key)
 	x.neighbours.keyChanged(key)
+	x.holders.changed(key)
 }

@@ -118,6 +118,8 @@ func (x *Executor) executeFrame(s *Session, kind uint8, r *remoteRequest) Outcom
 		return x.Execute(s, r.words)
 	case KindTransaction:
 		return x.executeTransaction(s, r)
+	case KindNear:
+		return x.executeNear(s, r)
 	}
 	return x.executeWatch(s, r)
 }

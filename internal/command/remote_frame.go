@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 )
@@ -16,6 +17,8 @@ const (
 	KindTransaction
 	// KindWatch is WATCH: it asks for the versions of keys.
 	KindWatch
+	// KindNear is GET of a hot key: the node keeps what it is told for a while.
+	KindNear
 )
 
 // A frame that carries a request, whose numbers are of variable length unless
@@ -29,6 +32,8 @@ const (
 // and then, by kind:
 //
 //	request, watch   words
+//	near             length of the id of the node that asks, the id; for how many
+//	                 milliseconds it keeps a copy; words
 //	transaction      epoch, number of watched keys, of each: database,
 //	                 version (u64, little endian), key; number of requests,
 //	                 each as words
@@ -57,6 +62,10 @@ type remoteRequest struct {
 	view           uint64
 
 	words [][]byte // of a request
+
+	// Of a read for a near copy:
+	holder   cluster.NodeID
+	lifetime time.Duration
 
 	// Of a transaction:
 	epoch   cluster.Epoch
@@ -98,6 +107,17 @@ func (r *remoteRequest) appendRequest(b []byte) (head, body []byte) {
 	return b, nil
 }
 
+// appendNear appends a frame with a read for a near copy.
+func (r *remoteRequest) appendNear(b []byte) []byte {
+	b = appendWord(r.appendHead(b), []byte(r.holder))
+	b = binary.AppendUvarint(b, uint64(r.lifetime/time.Millisecond))
+	b = binary.AppendUvarint(b, uint64(len(r.words)))
+	for _, word := range r.words {
+		b = appendWord(b, word)
+	}
+	return b
+}
+
 // appendTransaction appends a frame with a transaction.
 func (r *remoteRequest) appendTransaction(b []byte) []byte {
 	b = r.appendHead(b)
@@ -137,6 +157,10 @@ func (r *remoteRequest) parse(kind uint8, frame []byte) error {
 	r.words, r.watched, r.queue = r.words[:0], r.watched[:0], r.queue[:0]
 	switch kind {
 	case KindRequest, KindWatch:
+		r.words = c.words(r.words)
+	case KindNear:
+		r.holder = cluster.NodeID(c.word())
+		r.lifetime = time.Duration(c.number()&(1<<32-1)) * time.Millisecond
 		r.words = c.words(r.words)
 	case KindTransaction:
 		r.parseTransaction(&c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
 )
@@ -11,6 +12,9 @@ import (
 func frameOf(kind uint8, r *remoteRequest) []byte {
 	if kind == KindTransaction {
 		return r.appendTransaction(nil)
+	}
+	if kind == KindNear {
+		return r.appendNear(nil)
 	}
 	head, body := r.appendRequest(nil)
 	return append(head, body...)
@@ -30,6 +34,7 @@ func TestFramesComeBack(t *testing.T) {
 		"transaction": {KindTransaction, remoteRequest{view: 1, epoch: 7,
 			watched: []watchedKey{{3, word("k"), 1 << 63}, {0, word(""), 0}},
 			queue:   [][][]byte{{word("GET"), word("k")}, {word("PING")}}}},
+		"near":              {KindNear, remoteRequest{view: 1, holder: "n", lifetime: time.Second, words: [][]byte{word("GET"), word("k")}}},
 		"empty transaction": {KindTransaction, remoteRequest{view: 1, epoch: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +64,7 @@ func TestFramesComeBack(t *testing.T) {
 func FuzzFrame(f *testing.F) {
 	r := remoteRequest{view: 1, words: [][]byte{[]byte("GET"), []byte("k")}, watched: []watchedKey{{1, []byte("k"), 5}}, epoch: cluster.Epoch(3),
 		queue: [][][]byte{{[]byte("GET"), []byte("k")}}}
-	for _, kind := range []uint8{KindRequest, KindTransaction, KindWatch} {
+	for _, kind := range []uint8{KindRequest, KindTransaction, KindWatch, KindNear} {
 		f.Add(kind, frameOf(kind, &r))
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, frame []byte) {

@@ -212,6 +212,11 @@ func (x *Executor) away(s *Session, cmd *Command, args [][]byte, w way) (out Out
 	if text := s.dead(w); text != "" {
 		return x.reject(s, cmd, args, text), true
 	}
+	if w.kind == wayThere {
+		if out, done, ok := x.readNear(s, cmd, args, w); ok {
+			return out, done
+		}
+	}
 	switch {
 	case s.MayBlock:
 		return x.awayWaiting(s, cmd, args)
@@ -248,7 +253,7 @@ func (x *Executor) awayWaiting(s *Session, cmd *Command, args [][]byte) (out Out
 		if cmd.watches {
 			return x.watchThere(s, args, w)
 		}
-		return x.ask(s, KindRequest, x.requestFor(s, args), w, cmd.Flags&ReadOnly != 0, s.takeReply)
+		return x.askOwner(s, cmd, args, w)
 	})
 	switch {
 	case v.here:
@@ -261,6 +266,19 @@ func (x *Executor) awayWaiting(s *Session, cmd *Command, args [][]byte) (out Out
 		return x.reject(s, cmd, args, v.refusal), true
 	}
 	return Continue, true
+}
+
+// askOwner sends a request to the owner of its keys and waits for the reply.
+//
+// REQUIRES: s.MayBlock, w is wayThere.
+func (x *Executor) askOwner(s *Session, cmd *Command, args [][]byte, w way) answer {
+	fl := flight{slot: w.slot, readOnly: cmd.Flags&ReadOnly != 0}
+	if k := x.hotKeyOf(s, cmd, args, w); k != nil {
+		return x.askNear(s, k, args, w)
+	}
+	x.takesOff(s, &fl, cmd, args)
+	defer x.landed(&fl)
+	return x.ask(s, KindRequest, x.requestFor(s, args), w, fl.readOnly, s.takeReply)
 }
 
 // verdict is what has become of a request that waited for its way. The zero

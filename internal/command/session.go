@@ -54,9 +54,10 @@ type Session struct {
 	// routes is the table that the batch at work has begun with, nil when the
 	// node is alone.
 	routes      *cluster.Routes
-	partition   int  // of the key of the request at work, when it has one and is routed
-	readsCopies bool // READONLY: of what this node has a copy it is served
-	fromCopy    bool // the request at work reads a copy
+	partition   int       // of the key of the request at work, when it has one and is routed
+	readsCopies bool      // READONLY: of what this node has a copy it is served
+	fromCopy    bool      // the request at work reads a copy
+	nearCopy    *nearCopy // what answers the request at work; nil: it is executed
 	flights     flights
 	holds       holds
 	origin      origin

@@ -70,7 +70,7 @@ type CounterInfo struct {
 
 // Counters lists the numbers of [Snapshot] that have no labels.
 func Counters() []CounterInfo {
-	return append(clusterCounters(), []CounterInfo{
+	return append(append(clusterCounters(), nearInfos()...), []CounterInfo{
 		{"connected_clients", "clients", "Clients connected now.", true, func(s *Snapshot) float64 { return float64(s.ConnectedClients) }},
 		{"blocked_clients", "clients", "Clients whose request waits: for a source, a pause or WAIT.", true, func(s *Snapshot) float64 { return float64(s.BlockedClients) }},
 		{"max_clients", "clients", "Clients that may be connected at once.", true, func(s *Snapshot) float64 { return float64(s.MaxClients) }},

@@ -113,7 +113,9 @@ func (x *Executor) execForward(s *Session, cmd *Command, args [][]byte, w way) O
 	}
 	head, _ := f.encode(KindTransaction, x.transactionFor(s))
 	mark := s.Out.Mark()
-	seq := f.add(s.routes, flight{hole: s.Out.Hole(), slot: w.slot, kind: KindTransaction, readOnly: s.tx.flags&Write == 0})
+	fl := flight{hole: s.Out.Hole(), slot: w.slot, kind: KindTransaction, readOnly: s.tx.flags&Write == 0}
+	x.near.wrote(w.slot, nil)
+	seq := f.add(s.routes, fl)
 	err := x.queue(s, w.owner, KindTransaction, head, nil, f.sink, f.tagOf(seq))
 	if err == nil {
 		f.keep(seq, head, nil)
@@ -137,6 +139,8 @@ func (x *Executor) execWaiting(s *Session, cmd *Command, args [][]byte) (out Out
 		if s.tx.personal {
 			return answer{refusal: errAbortedBy + errPersonal}
 		}
+		x.near.wrote(w.slot, nil)
+		defer x.near.wrote(w.slot, nil)
 		return x.ask(s, KindTransaction, x.transactionFor(s), w, s.tx.flags&Write == 0, func(r peer.Reply) {
 			if len(r.Data) > 0 && r.Data[0] == '*' && !bytes.HasPrefix(r.Data, []byte("*-1")) {
 				s.selectQueued(x)

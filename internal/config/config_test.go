@@ -132,6 +132,7 @@ func TestParseEverything(t *testing.T) {
 		{"dsn", c.Sources["main"].DSN, "file:/var/lib/shop.db?mode=ro"},
 		{"query", c.Namespaces["users"].Query, "SELECT name\nFROM users\nWHERE id = :id\n"},
 		{"stale", c.Namespaces["users"].StaleIfError, 36 * time.Hour},
+		{"staleness", c.Namespaces["users"].MaxStaleness, time.Second},
 	}
 	for _, k := range checks {
 		if k.got != k.want {

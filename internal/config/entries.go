@@ -76,7 +76,7 @@ var namespaceSettings = []setting[source.NamespaceConfig]{
 	{
 		path:    "source",
 		doc:     "Name of the source that misses are loaded from.",
-		zero:    "Empty: misses are not loaded; then only prefix may be set.",
+		zero:    "Empty: misses are not loaded; then only prefix and max_staleness may be set.",
 		example: "shop",
 		at:      func(c *source.NamespaceConfig) value { return textOf(&c.Source) },
 	},
@@ -141,5 +141,12 @@ var namespaceSettings = []setting[source.NamespaceConfig]{
 		zero:    "0: off.",
 		example: "1h",
 		at:      func(c *source.NamespaceConfig) value { return durationOf(&c.StaleIfError) },
+	},
+	{
+		path:    "max_staleness",
+		doc:     "In a cluster, how old a value may be that a node answers GET of a hot key of another node with, from 1ms to 10s: one that is read so much that its owner would have no time for the rest is kept for a moment by every node that it is read through. Such a read may miss a write that another node has acknowledged within that time.",
+		zero:    "0: off, every read shows every acknowledged write.",
+		example: "100ms",
+		at:      func(c *source.NamespaceConfig) value { return durationOf(&c.MaxStaleness) },
 	},
 }

@@ -18,8 +18,9 @@ func (m *Monitor) commandCollector() prometheus.Collector {
 	latency := histogram("larder_command_duration_seconds",
 		"Time requests took within the node, waiting for a source excluded; fast commands are extrapolated from a sample.", "command")
 	errors := counter("larder_errors_total", "Requests answered by an error, by its code.", "code")
+	dropped := counter("larder_cluster_near_dropped_total", "Copies of hot keys of other nodes dropped before their time, by reason.", "reason")
 	uptime := gauge("larder_uptime_seconds", "Time since the node started.")
-	families := []family{calls, seconds, rejected, failed, latency, errors, uptime}
+	families := []family{calls, seconds, rejected, failed, latency, errors, dropped, uptime}
 	numbers := command.Counters()
 	plain := make([]family, len(numbers))
 	for i, n := range numbers {
@@ -43,6 +44,9 @@ func (m *Monitor) commandCollector() prometheus.Collector {
 		}
 		for code, n := range x.Errors {
 			s.count(errors, n, code)
+		}
+		for why, n := range x.Cluster.Near.Dropped {
+			s.count(dropped, n, command.NearDrop(why).String())
 		}
 		for i, n := range numbers {
 			s.put(plain[i], n.Value(&x))

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,10 +24,11 @@ import (
 // nodes is a cluster in one process: real servers, real links, and a view that
 // the test changes.
 type nodes struct {
-	t      testing.TB
-	mode   server.Mode
-	list   []*node
-	opened func(*node)
+	t          testing.TB
+	mode       server.Mode
+	list       []*node
+	opened     func(*node)
+	namespaces func() []*cache.Namespace // of a node; nil: none
 
 	mu   sync.Mutex
 	view *cluster.View // GUARDED_BY(mu)
@@ -41,8 +43,9 @@ type node struct {
 	x     *command.Executor
 	logs  *replication.Logs // nil: nothing is replicated
 	net   *peer.Network
-	any   *harness // any node, any key
-	own   *harness // the protocol of Redis Cluster
+	any   *harness    // any node, any key
+	own   *harness    // the protocol of Redis Cluster
+	mute  atomic.Bool // it reaches no other node
 
 	mu    sync.Mutex
 	links map[cluster.NodeID]map[int]*peer.Link // GUARDED_BY(mu)
@@ -56,6 +59,12 @@ func newNodes(t testing.TB, mode server.Mode, n int) *nodes {
 // newNodesWith is newNodes that calls opened for each node before it has clients.
 func newNodesWith(t testing.TB, mode server.Mode, n int, opened func(*node)) *nodes {
 	c := &nodes{t: t, mode: mode, opened: opened}
+	c.start(n)
+	return c
+}
+
+// start starts n nodes.
+func (c *nodes) start(n int) {
 	var known []cluster.Node
 	for range n {
 		d := c.open()
@@ -75,7 +84,6 @@ func newNodesWith(t testing.TB, mode server.Mode, n int, opened func(*node)) *no
 		d.reroute(nil)
 	}
 	c.connect()
-	return c
 }
 
 // connect waits until all nodes reach each other.
@@ -102,7 +110,11 @@ func (c *nodes) open() *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	d.cache = cache.New(store, nil)
+	var namespaces []*cache.Namespace
+	if c.namespaces != nil {
+		namespaces = c.namespaces()
+	}
+	d.cache = cache.New(store, namespaces)
 	d.x = command.New(command.Config{Cache: d.cache, Options: command.DefaultOptions(), Observer: observer})
 	d.x.ForwardBy(d)
 	c.opened(d)
@@ -153,7 +165,7 @@ func (d *node) Open(from peer.Info, _ string, r *peer.Responder) (peer.Session, 
 
 // Lane implements [command.Forwarder].
 func (d *node) Lane(to *cluster.Node, n int) command.Lane {
-	if l := d.link(to.ID, n%2); l != nil {
+	if l := d.link(to.ID, n%2); l != nil && !d.mute.Load() {
 		return l
 	}
 	return nil

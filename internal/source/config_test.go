@@ -133,8 +133,10 @@ func TestNamespaceRefused(t *testing.T) {
 	if err := good.Validate(sources); err != nil {
 		t.Fatal(err)
 	}
-	if err := (source.NamespaceConfig{Prefix: "session:"}).Validate(sources); err != nil {
-		t.Fatal(err)
+	for _, c := range []source.NamespaceConfig{{Prefix: "session:"}, {Prefix: "session:", MaxStaleness: 100 * time.Millisecond}} {
+		if err := c.Validate(sources); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, tt := range []struct {
 		field, text string
@@ -147,6 +149,9 @@ func TestNamespaceRefused(t *testing.T) {
 		{"pattern", `does not begin with the prefix "usr:"`, func(c *source.NamespaceConfig) { c.Prefix = "usr:" }},
 		{"query", "is missing", func(c *source.NamespaceConfig) { c.Query = "" }},
 		{"query", "parameter :ident is unknown; the pattern has :id", func(c *source.NamespaceConfig) { c.Query = "SELECT :id, :ident" }},
+		{"max_staleness", "11s is not between 1ms and 10s", func(c *source.NamespaceConfig) { c.MaxStaleness = 11 * time.Second }},
+		{"max_staleness", "-1s is not between", func(c *source.NamespaceConfig) { c.MaxStaleness = -time.Second }},
+		{"max_staleness", "1µs is not between", func(c *source.NamespaceConfig) { c.MaxStaleness = time.Microsecond }},
 		{"query", "does not use :id", func(c *source.NamespaceConfig) { c.Query = "SELECT 1" }},
 		{"query", "positional", func(c *source.NamespaceConfig) { c.Query = "SELECT $1" }},
 		{"result", "column or json", func(c *source.NamespaceConfig) { c.Result = "xml" }},

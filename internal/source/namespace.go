@@ -11,14 +11,15 @@ import (
 	"github.com/larder-cache/larder/internal/source/query"
 )
 
-// NamespaceConfig is the read-through part of one entry of `namespaces`.
+// NamespaceConfig is one entry of `namespaces`: how its keys are read.
 type NamespaceConfig struct {
 	// Prefix of the namespace's keys. Default (empty): what the pattern
 	// begins with. Contradicts a pattern that begins otherwise.
 	Prefix string `yaml:"prefix,omitempty"`
 
 	// Source is the name of an entry of `sources`. Default (empty): misses
-	// are not loaded; then every other field but prefix must be empty.
+	// are not loaded; then every other field but prefix and max_staleness
+	// must be empty.
 	Source string `yaml:"source,omitempty"`
 
 	// Pattern of the keys that are loaded, with named parts: user:{id:int}.
@@ -60,7 +61,19 @@ type NamespaceConfig struct {
 	// source fails. Default (0): off. Contradictory when it is not longer
 	// than stale_while_revalidate, which serves stale values anyway.
 	StaleIfError time.Duration `yaml:"stale_if_error,omitempty"`
+
+	// MaxStaleness is how old a value may be that a node of a cluster answers
+	// reads of a hot key of another node with, from 1ms to 10s. Default (0): such
+	// reads go to the owner, and none is older than a write that was acknowledged.
+	MaxStaleness time.Duration `yaml:"max_staleness,omitempty"`
 }
+
+// Bounds of max_staleness: below, a copy would be too old before it has arrived;
+// above, client-side caching or a ttl is what is wanted.
+const (
+	minMaxStaleness = time.Millisecond
+	maxMaxStaleness = 10 * time.Second
+)
 
 // maxEarlyRefresh is where beta surely is a typing error: entries would be
 // refreshed a hundred load times ahead.
@@ -70,6 +83,10 @@ const maxEarlyRefresh = 100
 // none. sources are the configured sources by name.
 func (c NamespaceConfig) Validate(sources map[string]Config) error {
 	var f fieldErrors
+	if c.MaxStaleness != 0 && (c.MaxStaleness < minMaxStaleness || c.MaxStaleness > maxMaxStaleness) {
+		f.add("max_staleness", fmt.Sprintf("%v is not between %v and %v", c.MaxStaleness, minMaxStaleness, maxMaxStaleness),
+			"write a duration like 100ms, or leave it out: then all reads go to the owner")
+	}
 	if c.Source == "" {
 		c.validateWithoutSource(&f)
 		return errors.Join(f...)
@@ -89,7 +106,7 @@ func (c NamespaceConfig) Validate(sources map[string]Config) error {
 
 func (c NamespaceConfig) validateWithoutSource(f *fieldErrors) {
 	rest := c
-	rest.Prefix, rest.Source = "", ""
+	rest.Prefix, rest.Source, rest.MaxStaleness = "", "", 0
 	if rest != (NamespaceConfig{}) {
 		f.add("source", "is missing, but read-through settings are given", "write the name of a source, or remove the other settings")
 	}

@@ -74,6 +74,9 @@ func (l *Link) Flush() {
 	}
 }
 
+// IsUp reports whether the link is connected.
+func (l *Link) IsUp() bool { return l.conn.Load() != nil }
+
 // Node returns the id of the node at the other end, Lane the link's purpose.
 func (l *Link) Node() string { return l.node }
 
