@@ -264,7 +264,7 @@ func (c *Copy) appended(p place, ok bool) {
 		return
 	}
 	c.last.Store(p.end)
-	c.sender.judge(p.queued)
+	c.sender.bound(p.queued)
 }
 
 // HandOver ends the copy with the word that the node is the owner under the

@@ -268,7 +268,7 @@ func TestBrokenStreamEndsItsCopies(t *testing.T) {
 
 func TestChangesThatOutrunTheLinkEndTheStream(t *testing.T) {
 	hold := make(chan struct{})
-	p := newPair(t, func(c *SenderConfig) { c.Backlog = 100_000 })
+	p := newPair(t, func(c *SenderConfig) { c.Logs.SetLimits(Limits{Timeout: time.Second, Backlog: 100_000}) })
 	p.broken = func([]byte) error { <-hold; return nil }
 	c := p.copy(t, 968, 1)
 	for i := 0; ; i++ {

@@ -16,6 +16,8 @@
 // Where copies are kept, [Logs.Sync] has them compared all the time: the stream also
 // carries what a range of entries comes to at that place.
 //
+// A node that does not keep up is given up: see [Limits].
+//
 // What is sent are effects, not commands: entries with their expiry, deletions,
 // and nothing that has to be decided again.
 package replication

@@ -30,8 +30,8 @@ func (c *Copy) lag(now time.Duration) time.Duration {
 		return 0
 	}
 	if c.sender != nil {
-		if since, any := c.sender.waitsSince(); any {
-			return now - since
+		if since := c.sender.oldest.Load(); since != 0 {
+			return now + 1 - time.Duration(since)
 		}
 	}
 	// Nothing is under way, and never will be unless a batch is just being made:
@@ -40,11 +40,4 @@ func (c *Copy) lag(now time.Duration) time.Duration {
 		return 0
 	}
 	return now + 1 - time.Duration(c.behind.Load())
-}
-
-// waitsSince returns when the first batch was sent that is not acknowledged.
-func (s *Sender) waitsSince() (since time.Duration, any bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.times[(s.acked+1)%maxInFlight], s.sent > s.acked
 }

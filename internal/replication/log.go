@@ -39,6 +39,8 @@ type Logs struct {
 	lease time.Duration
 	now   func() time.Duration
 
+	limits atomic.Pointer[Limits]
+
 	list [maxPartitions]atomic.Pointer[Log]
 
 	mu      sync.Mutex
@@ -60,6 +62,7 @@ func NewLogs(store *memory.Store, lease time.Duration) *Logs {
 	began := time.Now()
 	l := &Logs{store: store, lease: lease, now: func() time.Duration { return time.Since(began) }}
 	l.changed = sync.NewCond(&l.mu)
+	l.SetLimits(DefaultLimits())
 	return l
 }
 
@@ -170,12 +173,33 @@ func (g *Log) Flushed(d time.Duration) bool {
 	for _, c := range *g.required.Load() {
 		n.marks = append(n.marks, mark{g, c, c.last.Load()})
 	}
+	return g.logs.waitFor(&n, d)
+}
+
+// Flush waits until every effect of every log is acknowledged by those who are
+// required and can be reached, for at most d.
+func (l *Logs) Flush(d time.Duration) {
+	var n Need
+	for p := range l.list {
+		if g := l.list[p].Load(); g != nil {
+			for _, c := range *g.required.Load() {
+				if c.State() != Ended {
+					n.marks = append(n.marks, mark{g, c, c.last.Load()})
+				}
+			}
+		}
+	}
+	l.waitFor(&n, d)
+}
+
+// waitFor is Wait for at most d, and reports whether the need is met.
+func (l *Logs) waitFor(n *Need, d time.Duration) bool {
 	if n.State() == Met {
 		return true
 	}
 	stop := make(chan struct{})
 	defer time.AfterFunc(d, func() { close(stop) }).Stop()
-	return g.logs.Wait(&n, stop) == Met
+	return l.Wait(n, stop) == Met
 }
 
 // Fence notes that this node is not the owner any more, or will not be: nothing
@@ -278,32 +302,6 @@ func (n *Need) Take() Need {
 	taken := *n
 	n.marks = nil
 	return taken
-}
-
-// Add adds what is not acknowledged of a partition. To be called after the
-// partition was read or written, before anything is told of it.
-func (l *Logs) Add(n *Need, partition int) {
-	g := l.list[partition].Load()
-	if g == nil {
-		return
-	}
-	for _, c := range *g.required.Load() {
-		at := c.last.Load()
-		if c.ackedTo() >= at {
-			if l.lease == 0 || c.confirmed(l.now()) {
-				continue
-			}
-			at = c.confirm()
-		}
-		if m := n.recent(c); m != nil {
-			m.at = at
-			continue
-		}
-		n.marks = append(n.marks, mark{g, c, at})
-	}
-	if g.fenced.Load() {
-		n.marks = append(n.marks, mark{log: g})
-	}
 }
 
 // State returns what has become of a need. Once it is Met it stays so.

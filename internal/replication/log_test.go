@@ -3,6 +3,7 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,6 +157,68 @@ func TestReadsAreConfirmed(t *testing.T) {
 	if got := p.logs.Wait(need(p), nil); got != Lost {
 		t.Errorf("when another is the owner a read is %v", got)
 	}
+}
+
+// With `ack: none` a write waits for nothing, a read for the word that this node is
+// the owner still; when another is, nothing is told.
+func TestUnheld(t *testing.T) {
+	p, g, _ := replica(t, time.Second)
+	now := atomic.Int64{}
+	p.logs.now = func() time.Duration { return time.Duration(now.Load()) }
+	set(p.from, 0, "{a}1", "x", 0)
+	p.logs.Wait(need(p), nil)
+	unheld := func() (read, write *Need) {
+		read, write = &Need{}, &Need{}
+		p.logs.Confirm(read, 968)
+		p.logs.Own(write, 968)
+		return read, write
+	}
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "y", 0)
+	if read, write := unheld(); read.Any() || write.Any() || need(p).State() != Open {
+		t.Error("what is not acknowledged holds what need not be")
+	}
+	now.Store(int64(2 * time.Second))
+	read, write := unheld()
+	if read.State() != Open || write.Any() {
+		t.Errorf("beyond the lease a read is %v, a write %v", read.State(), write.State())
+	}
+	close(hold)
+	if got := p.logs.Wait(read, nil); got != Met {
+		t.Errorf("confirmed, a read is %v", got)
+	}
+	now.Store(int64(4 * time.Second))
+	p.receiver.Promise(968, 2)
+	if read, _ = unheld(); p.logs.Wait(read, nil) != Lost {
+		t.Errorf("when another is promised to be the owner a read is %v", read.State())
+	}
+	if _, write = unheld(); write.State() != Lost {
+		t.Errorf("and a write %v", write.State())
+	}
+	g.Require(nil) // the failover came to nothing
+	if read.State() != Met || write.State() != Met {
+		t.Error("nobody is required and something is not met")
+	}
+	g.Fence()
+	if read, write = unheld(); read.State() != Lost || write.State() != Lost {
+		t.Errorf("when another is the owner a read is %v, a write %v", read.State(), write.State())
+	}
+}
+
+// What nobody waits for reaches the copies before the logs are left.
+func TestFlush(t *testing.T) {
+	p, _, _ := replica(t, 0)
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	p.logs.Flush(time.Millisecond)
+	if got := contents(p.to, 968); len(got) != 0 {
+		t.Errorf("the copy has %v", got)
+	}
+	close(hold)
+	p.logs.Flush(time.Minute)
+	same(t, contents(p.from, 968), contents(p.to, 968))
 }
 
 func TestNumbersGoOn(t *testing.T) {
@@ -322,6 +385,9 @@ func TestLagAndStats(t *testing.T) {
 	g.Require([]string{"c"}) // has no copy
 	for p.logs.Lag(968) == 0 {
 		<-time.After(time.Millisecond)
+	}
+	if n := p.logs.InSync(968); n != 0 {
+		t.Errorf("%d in sync, the only one has no copy", n)
 	}
 	if list = p.logs.Stats(); len(list) != 2 || list[1].Broken != 1 {
 		t.Errorf("stats %+v", list)

@@ -38,9 +38,6 @@ type SenderConfig struct {
 	// of a copy waits. Zero: 1 MiB. It bounds memory and what a hand-over has to
 	// wait for.
 	Window int
-	// Backlog is how many bytes of live changes may be queued before a copy
-	// gives up: changes come faster than the link takes them. Zero: 256 MiB.
-	Backlog int
 	// Limiter throttles scans, in bytes; changes are never throttled. Nil: none.
 	Limiter *rate.Limiter
 	// Changed is called, from any goroutine, when a copy has caught up or ended;
@@ -56,6 +53,7 @@ type Counters struct {
 	BytesOut, BytesIn       atomic.Uint64 // of batches
 	Puts, Deletes           atomic.Uint64 // applied
 	Refused                 atomic.Uint64 // batches of streams that are over, or damaged
+	Late, Overrun           atomic.Uint64 // streams given up: see [ErrLate], [ErrOverrun]
 
 	SyncCounters
 }
@@ -68,8 +66,12 @@ var (
 	// ErrBroken is returned when the stream to the node has broken: everything
 	// has to be copied again.
 	ErrBroken = errors.New("replication: the stream has broken")
-	// ErrOverrun is returned when changes came faster than the node took them.
+	// ErrOverrun is returned when changes came faster than the node took them:
+	// see [Limits].Backlog.
 	ErrOverrun = errors.New("replication: changes come faster than they can be sent")
+	// ErrLate is returned when a node whose acknowledgements count did not give
+	// them in time: see [Limits].Timeout.
+	ErrLate = errors.New("replication: the node does not acknowledge in time")
 	// ErrAborted is returned for a copy that was given up on purpose.
 	ErrAborted = errors.New("replication: the copy was given up")
 	// ErrRefused is returned when the node does not take the partition any more.
@@ -94,24 +96,28 @@ type Sender struct {
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	copies   map[int]*Copy              // GUARDED_BY(mu), by partition; as all below
-	scans    []*Copy                    // to be scanned, in order
-	sent     uint64                     // batches
-	acked    uint64                     // batches: this one and all before it are applied
-	times    [maxInFlight]time.Duration // when the batches that are not applied were sent, by number
-	early    map[uint64]batchDone       // batches applied before one of lower number
-	overrun  bool
-	err      error      // why the sender has ended
-	progress *sync.Cond // something of the above has changed
+	copies   map[int]*Copy          // GUARDED_BY(mu), by partition; as all below
+	scans    []*Copy                // to be scanned, in order
+	sent     uint64                 // batches
+	acked    uint64                 // batches: this one and all before it are applied
+	flight   [maxInFlight]batchSent // those that are not applied, by number
+	early    map[uint64]batchSent   // batches applied before one of lower number
+	moved    time.Duration          // when acked has risen last, by Logs.now
+	isOver   bool                   // too much is queued: it is about to end
+	err      error                  // why the sender has ended
+	progress *sync.Cond             // something of the above has changed
 
 	ackedTo atomic.Uint64 // place in the stream up to which everything is applied; written under mu
 	heard   atomic.Int64  // when the last batch was sent that is applied, by Logs.now
+	oldest  atomic.Int64  // when the first batch was sent that is not, and 1 more; 0: there is none. Written under mu
+
+	punctual time.Duration // of the goroutine that calls Judge: when nothing was late
 }
 
-// batchDone is a batch that was applied.
-type batchDone struct {
+// batchSent is a batch on its way.
+type batchSent struct {
 	bytes int
-	sent  time.Duration
+	sent  time.Duration // when, by Logs.now
 }
 
 // NewSender starts a stream.
@@ -119,13 +125,10 @@ func NewSender(cfg SenderConfig) *Sender {
 	if cfg.Window == 0 {
 		cfg.Window = 1 << 20
 	}
-	if cfg.Backlog == 0 {
-		cfg.Backlog = 256 << 20
-	}
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
-	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]batchDone{}}
+	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]batchSent{}, punctual: cfg.Logs.now()}
 	s.number = streams.Add(1)
 	if cfg.Version == nil {
 		s.cfg.Version = func() uint64 { return 0 }
@@ -185,11 +188,7 @@ func (s *Sender) send() {
 			return
 		case <-s.out.ready:
 		}
-		if !s.await(func() bool { return s.overrun || s.sent-s.acked < maxInFlight }) {
-			return
-		}
-		if s.overran() {
-			s.fail(ErrOverrun)
+		if !s.await(func() bool { return s.sent-s.acked < maxInFlight }) {
 			return
 		}
 		records, large, n := s.out.take(spare)
@@ -201,15 +200,32 @@ func (s *Sender) send() {
 		if cap(spare) > 4<<20 {
 			spare = nil
 		}
-		done := batchDone{n, s.cfg.Logs.now()}
-		s.mu.Lock()
-		s.sent++
-		number := s.sent
-		s.times[number%maxInFlight] = done.sent
-		s.mu.Unlock()
+		number, b := s.note(n)
 		s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
-		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, done, refused, err) })
+		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, b, refused, err) })
 	}
+}
+
+// note numbers a batch of so many bytes that is about to be sent.
+func (s *Sender) note(bytes int) (number uint64, b batchSent) {
+	b = batchSent{bytes, s.cfg.Logs.now()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent++
+	s.flight[s.sent%maxInFlight] = b
+	s.age()
+	return s.sent, b
+}
+
+// age sets oldest.
+//
+// REQUIRES: s.mu held.
+func (s *Sender) age() {
+	if s.sent == s.acked {
+		s.oldest.Store(0)
+		return
+	}
+	s.oldest.Store(int64(s.flight[(s.acked+1)%maxInFlight].sent) + 1)
 }
 
 // maxHead is the most bytes of a batch's head.
@@ -220,7 +236,7 @@ func (s *Sender) head() []byte {
 }
 
 // applied is told of a batch's end.
-func (s *Sender) applied(number uint64, done batchDone, refused []Refusal, err error) {
+func (s *Sender) applied(number uint64, b batchSent, refused []Refusal, err error) {
 	if err != nil {
 		s.fail(fmt.Errorf("%w: %w", ErrBroken, err))
 		return
@@ -229,17 +245,19 @@ func (s *Sender) applied(number uint64, done batchDone, refused []Refusal, err e
 		s.refused(r)
 	}
 	s.mu.Lock()
-	s.early[number] = done
+	s.early[number] = b
 	for {
 		next, ok := s.early[s.acked+1]
 		if !ok {
 			break
 		}
 		s.acked++
+		s.moved = s.cfg.Logs.now()
 		delete(s.early, s.acked)
 		s.ackedTo.Add(uint64(next.bytes))
 		s.heard.Store(int64(next.sent))
 	}
+	s.age()
 	s.progress.Broadcast()
 	s.mu.Unlock()
 	s.cfg.Logs.progress()
@@ -261,24 +279,6 @@ func (s *Sender) refused(r Refusal) {
 		return
 	}
 	c.finish(ErrRefused)
-}
-
-// judge ends the stream when too much is queued. It is called under the lock of
-// a shard.
-func (s *Sender) judge(queued int) {
-	if queued <= s.cfg.Backlog {
-		return
-	}
-	s.mu.Lock()
-	s.overrun = true
-	s.progress.Broadcast()
-	s.mu.Unlock()
-}
-
-func (s *Sender) overran() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.overrun
 }
 
 // await waits until cond is true; false when the sender has ended.

@@ -7,13 +7,19 @@ import (
 )
 
 // InSync returns how many nodes have to acknowledge what is written to a
-// partition.
-func (l *Logs) InSync(partition int) int {
+// partition, and are given it: one whose stream has broken does not count, though
+// it holds replies back until the view is without it.
+func (l *Logs) InSync(partition int) (n int) {
 	g := l.list[partition].Load()
 	if g == nil {
 		return 0
 	}
-	return len(*g.required.Load())
+	for _, c := range *g.required.Load() {
+		if c.State() != Ended {
+			n++
+		}
+	}
+	return n
 }
 
 // Offset returns how many effects the partitions of this node have had, under
