@@ -41,6 +41,8 @@ var streamNumbers = []struct {
 	{counter("larder_replication_copies_begun_total", "Copies of partitions that were begun."), func(c *replication.Counters) uint64 { return c.Begun.Load() }},
 	{counter("larder_replication_copies_handed_over_total", "Copies that ended with the partition handed over."), func(c *replication.Counters) uint64 { return c.Finished.Load() }},
 	{counter("larder_replication_copies_failed_total", "Copies that failed or were given up."), func(c *replication.Counters) uint64 { return c.Failed.Load() }},
+	{counter("larder_replication_late_total", "Times that a node was given up since it did not acknowledge in time."), func(c *replication.Counters) uint64 { return c.Late.Load() }},
+	{counter("larder_replication_overrun_total", "Times that a node was given up since more than the backlog was queued for it."), func(c *replication.Counters) uint64 { return c.Overrun.Load() }},
 	{counter("larder_replication_sent_bytes_total", "Bytes of effects sent."), func(c *replication.Counters) uint64 { return c.BytesOut.Load() }},
 	{counter("larder_replication_received_bytes_total", "Bytes of effects received."), func(c *replication.Counters) uint64 { return c.BytesIn.Load() }},
 	{counter("larder_replication_applied_puts_total", "Entries of other nodes stored."), func(c *replication.Counters) uint64 { return c.Puts.Load() }},

@@ -53,6 +53,7 @@ type testNode struct {
 	asked           atomic.Int64 // how often it has asked who hears the controller
 	trusts          atomic.Bool  // it takes nobody for dead
 	hangs           sync.RWMutex // held as the writer: its reports do not arrive
+	stuck           atomic.Bool  // batches to it stay where they are, though it lives
 }
 
 func newWorld(t testing.TB) *world {
@@ -194,6 +195,9 @@ func (l *line) Send(batch []byte, done func([]replication.Refusal, error)) {
 		if other == nil || l.from.dead.Load() {
 			done(nil, errors.New("unreachable"))
 			return
+		}
+		for other.stuck.Load() && !other.dead.Load() && !l.from.dead.Load() {
+			<-time.After(time.Millisecond)
 		}
 		done(other.member.Apply(l.from.id, batch))
 	}

@@ -71,6 +71,9 @@ type Config struct {
 	// SyncInterval is how often a two-hundredth of what this node owns is compared
 	// with its copies. Zero: never.
 	SyncInterval time.Duration
+	// Limits say when a node is given up that does not keep up. Zero:
+	// [replication.DefaultLimits].
+	Limits replication.Limits
 	// BytesPerSecond throttles what this node copies. Zero: no limit.
 	BytesPerSecond int
 	// AliveTTL is for how long a process that is silent counts as alive. Zero: 5 s.
@@ -188,6 +191,9 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(1<<20, cfg.BytesPerSecond/20))
 	}
 	m.logs = replication.NewLogs(cfg.Store, cfg.Lease)
+	if cfg.Limits != (replication.Limits{}) {
+		m.logs.SetLimits(cfg.Limits)
+	}
 	m.receiver = replication.NewReceiver(cfg.Store, m, cluster.Partitions, &m.counters)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if cfg.Ready != nil {
@@ -342,6 +348,9 @@ func (m *Member) SettingsApplied(revision int64) {
 	}
 }
 
+// SetLimits replaces those of the configuration.
+func (m *Member) SetLimits(l replication.Limits) { m.logs.SetLimits(l) }
+
 // Logs returns what this node's partitions with copies have not acknowledged.
 func (m *Member) Logs() *replication.Logs { return m.logs }
 
@@ -384,9 +393,11 @@ func (m *Member) Apply(from cluster.NodeID, batch []byte) (refused []replication
 	return m.receiver.Apply(string(from), batch)
 }
 
-// Stop ends this node's part. It says that the node is gone, so that others
-// need not find out. To be called once.
+// Stop ends this node's part, once the copies have what nobody has waited for.
+// It says that the node is gone, so that others need not find out. To be called
+// once, when clients are not served any more.
 func (m *Member) Stop(ctx context.Context) error {
+	m.logs.Flush(handPatience)
 	m.cancel()
 	m.moves.close()
 	m.done.Wait()

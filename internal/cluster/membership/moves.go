@@ -16,6 +16,7 @@ type moves struct {
 
 	mu      sync.Mutex
 	senders map[cluster.NodeID]*replication.Sender // GUARDED_BY(mu), as all below
+	rests   map[cluster.NodeID]rest                // of nodes that were given up
 	handed  map[int]handed                         // hand-overs, by partition
 	closed  bool
 }
@@ -59,7 +60,7 @@ type handed struct {
 }
 
 func (s *moves) init() {
-	s.senders, s.handed = map[cluster.NodeID]*replication.Sender{}, map[int]handed{}
+	s.senders, s.rests, s.handed = map[cluster.NodeID]*replication.Sender{}, map[cluster.NodeID]rest{}, map[int]handed{}
 	for p := range s.copies {
 		s.copies[p] = map[cluster.NodeID]*copying{}
 	}
@@ -101,7 +102,7 @@ func (m *Member) sender(to *cluster.Node) *replication.Sender {
 		if sender.Err() == nil {
 			return sender
 		}
-		sender.Close()
+		m.goes(sender.Close)
 		m.log.Warn("the stream to a node has broken and begins again", "node", to.ID.Short(), "reason", sender.Err())
 	}
 	sender := replication.NewSender(replication.SenderConfig{

@@ -57,6 +57,7 @@ func (m *Member) start(ctx context.Context) error {
 	m.goes(m.agent)
 	if m.cfg.Moves.Replicas > 0 {
 		m.goes(m.watchdog)
+		m.goes(m.keepPace)
 	}
 	if m.cfg.Moves.Replicas > 0 && m.cfg.SyncInterval > 0 {
 		m.goes(func() { m.logs.Sync(m.ctx, m.cfg.SyncInterval, &m.counters) })

@@ -69,7 +69,7 @@ func (m *Member) feed(p int, v *cluster.View) (busy bool) {
 			busy = true
 		case c == nil:
 			busy = true
-			if m.Alive(id) {
+			if m.Alive(id) && !m.moves.isResting(id, m.now()) {
 				m.begin(p, r.Epoch, v.Node(id), false)
 			}
 		case c.failure() != nil:

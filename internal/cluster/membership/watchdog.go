@@ -22,7 +22,7 @@ const (
 	// listenEvery is how often the watchdog looks.
 	listenEvery = 50 * time.Millisecond
 	// latePatience is how much longer than this goroutine was late a node may be
-	// silent.
+	// silent, or late.
 	latePatience = 4
 	// vouchTimeout is for how long the word of other nodes is waited for.
 	vouchTimeout = 150 * time.Millisecond
@@ -38,6 +38,16 @@ const (
 // hears; being wrong about that costs an election. Only with copies is a dead
 // node followed before its registration runs out, so only then it runs.
 func (m *Member) watchdog() {
+	m.patiently(func(patience time.Duration) {
+		if deaf := m.listen(silentAfter + patience); deaf != "" && !m.heardElsewhere(deaf) {
+			m.depose(deaf)
+		}
+	})
+}
+
+// patiently calls look every listenEvery with the patience that is due, until this
+// node stops.
+func (m *Member) patiently(look func(patience time.Duration)) {
 	tick := time.NewTicker(listenEvery)
 	defer tick.Stop()
 	l := lateness{before: m.now()}
@@ -47,24 +57,23 @@ func (m *Member) watchdog() {
 			return
 		case <-tick.C:
 		}
-		if deaf := m.listen(l.patience(m.now())); deaf != "" && !m.heardElsewhere(deaf) {
-			m.depose(deaf)
-		}
+		look(l.patience(m.now()))
 		l.before = m.now()
 	}
 }
 
-// lateness is by how much the watchdog was late. A machine that is too busy to run
-// it in time is too busy to hear: by as much as it is late, it is patient.
+// lateness is by how much looks at other nodes were late. A machine that is too
+// busy to look in time is too busy to hear: by as much as it is late, it is patient.
 type lateness struct {
-	before time.Duration // when it had looked last: what it does then is no delay
+	before time.Duration // when the last look had ended: what it does is no delay
 	late   time.Duration
 }
 
-// patience returns for how long a node may be silent, at a look at now.
+// patience returns how much longer than usual a node may be silent, or late with
+// something, at a look at now.
 func (l *lateness) patience(now time.Duration) time.Duration {
 	l.late = max(now-l.before-listenEvery, l.late*15/16)
-	return silentAfter + latePatience*l.late
+	return latePatience * l.late
 }
 
 // listen notes who cannot be heard, and returns the controller if it is among them.

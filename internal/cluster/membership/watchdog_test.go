@@ -103,15 +103,15 @@ func TestAloneCountsTheLiving(t *testing.T) {
 // it has done itself.
 func TestLateness(t *testing.T) {
 	l := lateness{}
-	if p := l.patience(listenEvery); p != silentAfter {
+	if p := l.patience(listenEvery); p != 0 {
 		t.Errorf("in time: %v", p)
 	}
 	l.before = listenEvery + time.Second // it was deposing somebody
-	if p := l.patience(l.before + listenEvery); p != silentAfter {
+	if p := l.patience(l.before + listenEvery); p != 0 {
 		t.Errorf("after work: %v", p)
 	}
 	l.before += listenEvery
-	if p := l.patience(l.before + listenEvery + 100*time.Millisecond); p != silentAfter+latePatience*100*time.Millisecond {
+	if p := l.patience(l.before + listenEvery + 100*time.Millisecond); p != latePatience*100*time.Millisecond {
 		t.Errorf("100 ms late: %v", p)
 	}
 }
