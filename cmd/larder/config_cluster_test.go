@@ -13,6 +13,7 @@ import (
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/config"
 	"github.com/larder-cache/larder/internal/config/settings"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -96,7 +97,7 @@ func cmdSettingsNode(ts *testscript.TestScript, neg bool, args []string) {
 	go func() {
 		defer close(done)
 		if n.service != nil {
-			n.service.Run(ctx, settings.Live(x, store))
+			n.service.Run(ctx, settings.Live(x, store, replication.NewLogs(store, 0)))
 		}
 	}()
 	ts.Defer(func() {

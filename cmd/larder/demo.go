@@ -201,7 +201,10 @@ func (f *demoFlags) config(database demo.Database, times demo.Times) config.Conf
 	cfg := config.Default()
 	cfg.Memory.MaxBytes = f.memory << 20
 	cfg.Sources = map[string]source.Config{name: src}
-	cfg.Namespaces = demo.Namespaces(name, times)
+	cfg.Namespaces = map[string]config.Namespace{}
+	for n, c := range demo.Namespaces(name, times) {
+		cfg.Namespaces[n] = config.Namespace{NamespaceConfig: c}
+	}
 	return cfg
 }
 

@@ -65,3 +65,6 @@ type Node struct {
 
 // DefaultWeight is the weight of a node that was given none.
 const DefaultWeight = 100
+
+// MaxReplicas is the most copies of a partition that are kept beside its owner's.
+const MaxReplicas = 5

@@ -324,7 +324,7 @@ func (x *Executor) runNow(s *Session, cmd *Command, args [][]byte, timed bool) O
 			return x.reject(s, cmd, args, errOOM)
 		}
 	}
-	if cmd.Flags&Write != 0 && x.logs != nil && !s.tx.running {
+	if cmd.Flags&Write != 0 && !s.tx.running {
 		if text := x.refuses(s, cmd, args); text != "" {
 			return x.reject(s, cmd, args, text)
 		}

@@ -25,6 +25,9 @@ import (
 // instead: [Executor.AwaitAcknowledged]. When the need is lost nobody knows what
 // will have become of the commands, and the connection is closed without a word.
 //
+// Of keys with `ack: none` the reply to a write leaves at once, that to a read
+// when this node is known to be the owner still: see [Executor.SetUnheld].
+//
 // Only replies are held, and what stands between and behind them in the
 // output of the same connection. What others are told of a change leaves at once: messages
 // of MONITOR, of keyspace events, of PUBLISH, and invalidations, which are hints
@@ -68,7 +71,10 @@ const (
 
 // replicated is what an executor has to hold replies with.
 type replicated struct {
-	rules  atomic.Pointer[ReplicationRules]
+	unheld atomic.Pointer[func(key []byte) bool] // see SetUnheld; nil: none is
+	guards atomic.Bool                           // writes may be refused: see guard
+	few    atomic.Uint64                         // writes refused, there being too few copies in sync
+	behind atomic.Uint64                         // writes refused, the copies being too far behind
 	acks   acks
 	lost   atomic.Uint64 // connections and requests whose outcome is not known
 	toldAt atomic.Int64  // when that was logged, monotonic
@@ -157,8 +163,16 @@ func (x *Executor) touch(s *Session, cmd *Command, p int, key []byte) {
 	if cmd.Flags&Write != 0 {
 		s.holds.wrote(p)
 	}
-	if s.routes.IsHere(p) && !x.isUnheld(key) {
-		x.logs.Add(&s.holds.need, p)
+	if !s.routes.IsHere(p) {
+		return
+	}
+	switch n := &s.holds.need; {
+	case !x.isUnheld(key):
+		x.logs.Add(n, p)
+	case cmd.Flags&Write != 0:
+		x.logs.Own(n, p)
+	default:
+		x.logs.Confirm(n, p)
 	}
 }
 

@@ -1,65 +1,65 @@
 package command
 
-import (
-	"time"
+import "github.com/larder-cache/larder/internal/hashing"
 
-	"github.com/larder-cache/larder/internal/hashing"
-)
-
-// ReplicationRules say how safe a write has to be. The zero value: it is
-// acknowledged by every copy that has to have it, however few there are.
-type ReplicationRules struct {
-	// MinInSync is how many nodes must have a write, the owner among them: with
-	// fewer writes are refused. Zero and one: the owner is enough.
-	MinInSync int
-	// Unheld reports that replies about a key do not wait for copies (`ack: none`).
-	// It is called on event loops and must be quick. Nil: all wait.
-	Unheld func(key []byte) bool
-	// MaxLag is how old, of such a key's partition, an effect may be that a copy
-	// has not acknowledged: beyond that its writes are refused. Zero: any age.
-	MaxLag time.Duration
+// SetUnheld says of which keys the replies do not wait for copies (`ack: none`).
+// unheld is called on event loops and must be quick; nil: all wait. Safe for
+// concurrent use.
+func (x *Executor) SetUnheld(unheld func(key []byte) bool) {
+	x.changing.Lock()
+	defer x.changing.Unlock()
+	if unheld == nil {
+		x.replicated.unheld.Store(nil)
+	} else {
+		x.replicated.unheld.Store(&unheld)
+	}
+	x.guard(x.options.Load())
 }
 
-// SetReplicationRules replaces the rules. Safe for concurrent use.
-func (x *Executor) SetReplicationRules(r ReplicationRules) { x.replicated.rules.Store(&r) }
+// guard has writes judged before they are executed, if any may be refused.
+//
+// REQUIRES: x.changing held.
+func (x *Executor) guard(o *Options) {
+	x.replicated.guards.Store(o.MinInSync > 1 || x.replicated.unheld.Load() != nil)
+}
 
 // Refusals of writes.
 const (
 	errNoReplicas = "NOREPLICAS Not enough good replicas to write."
-	errBehind     = "NOREPLICAS The replicas are behind by more than max_lag; the write was not executed"
+	errBehind     = "NOREPLICAS The replicas are behind by more than replication.max_lag; the write was not executed"
 )
 
 // isUnheld reports whether replies about a key do not wait for copies.
 func (x *Executor) isUnheld(key []byte) bool {
-	r := x.replicated.rules.Load()
-	return r != nil && r.Unheld != nil && r.Unheld(key)
+	f := x.replicated.unheld.Load()
+	return f != nil && (*f)(key)
 }
 
 // refuses returns the error of a write that would not be safe enough, "" when it
 // may be executed.
 //
-// REQUIRES: x.logs is not nil, cmd writes, and its keys are on this node.
+// REQUIRES: cmd writes, and its keys are on this node.
 func (x *Executor) refuses(s *Session, cmd *Command, args [][]byte) string {
-	r := x.replicated.rules.Load()
-	if r == nil || s.routes == nil || r.MinInSync <= 1 && r.Unheld == nil {
+	if !x.replicated.guards.Load() {
 		return ""
 	}
+	o := x.options.Load()
 	switch k := &cmd.keys; k.form {
 	case noKeys:
 		if cmd.keys.whole {
-			return x.refusesAll(s, r)
+			return x.refusesAll(s, o)
 		}
 	case oneKeyAt:
-		return x.refusesKey(r, args[k.at])
+		return x.refusesKey(o, args[k.at])
 	case keysAt:
 		for at, end := k.at, k.end(len(args)); at < end; at += k.step {
-			if text := x.refusesKey(r, args[at]); text != "" {
+			if text := x.refusesKey(o, args[at]); text != "" {
 				return text
 			}
 		}
 	case keysSought:
 		for _, use := range cmd.keyUses(args) {
-			if text := x.refusesKey(r, args[use.At]); text != "" {
+			if text := x.refusesKey(o, args[use.At]); text != "" {
 				return text
 			}
 		}
@@ -67,21 +67,43 @@ func (x *Executor) refuses(s *Session, cmd *Command, args [][]byte) string {
 	return ""
 }
 
-func (x *Executor) refusesKey(r *ReplicationRules, key []byte) string {
+func (x *Executor) refusesKey(o *Options, key []byte) string {
 	p := hashing.PartitionOf(key)
 	switch {
-	case x.logs.InSync(p)+1 < r.MinInSync:
+	case o.MinInSync > 1 && x.inSync(p) < o.MinInSync:
+		x.replicated.few.Add(1)
 		return errNoReplicas
-	case r.MaxLag > 0 && r.Unheld != nil && r.Unheld(key) && x.logs.Lag(p) > r.MaxLag:
+	case o.MaxLag > 0 && x.logs != nil && x.isUnheld(key) && x.logs.Lag(p) > o.MaxLag:
+		x.replicated.behind.Add(1)
 		return errBehind
 	}
 	return ""
 }
 
-// refusesAll is refuses for a write to everything that this node has.
-func (x *Executor) refusesAll(s *Session, r *ReplicationRules) string {
+// inSync returns how many nodes get what is written to a partition of this node,
+// itself among them.
+func (x *Executor) inSync(p int) int {
+	if x.logs == nil {
+		return 1
+	}
+	return 1 + x.logs.InSync(p)
+}
+
+// refusesAll is refuses for a write to everything. Of the partitions of other
+// nodes the view tells who is in sync.
+func (x *Executor) refusesAll(s *Session, o *Options) string {
 	for p := range hashing.Partitions {
-		if s.routes.IsHere(p) && x.logs.InSync(p)+1 < r.MinInSync {
+		n := 0
+		switch {
+		case s.routes == nil || s.routes.IsHere(p):
+			n = x.inSync(p)
+		case s.Redirects: // flushes this node's keys alone
+			continue
+		default:
+			n = 1 + len(s.routes.View.Rows[p].InSync)
+		}
+		if n < o.MinInSync {
+			x.replicated.few.Add(1)
 			return errNoReplicas
 		}
 	}
@@ -90,7 +112,7 @@ func (x *Executor) refusesAll(s *Session, r *ReplicationRules) string {
 
 // refusesQueued is refuses for a transaction.
 func (x *Executor) refusesQueued(s *Session) string {
-	if x.logs == nil || s.tx.flags&Write == 0 {
+	if s.tx.flags&Write == 0 {
 		return ""
 	}
 	for _, q := range s.tx.queue {

@@ -62,6 +62,15 @@ type Options struct {
 	// zero: no limit. Default 1000000.
 	TrackingKeys int
 
+	// MinInSync is how many nodes must be given what is written to a partition,
+	// the owner among them: with fewer, writes are refused. Default 1, the owner
+	// is enough.
+	MinInSync int
+	// MaxLag is how old an effect may be that a copy has not acknowledged: beyond
+	// that, writes to keys of its partition that do not wait for copies are
+	// refused. Default 10 s; zero: any age.
+	MaxLag time.Duration
+
 	// Debug says who may use DEBUG: "no", "local" or "yes". Default "local".
 	Debug string
 }
@@ -85,6 +94,8 @@ func DefaultOptions() Options {
 		LatencySample:      0.01,
 		LatencyPercentiles: []float64{50, 99, 99.9},
 		TrackingKeys:       1000000,
+		MinInSync:          1,
+		MaxLag:             10 * time.Second,
 		Debug:              "local",
 	}
 }
@@ -119,4 +130,5 @@ func (x *Executor) apply(o *Options) {
 	x.notifier.classes.Store(uint32(o.Notify))
 	x.slowLog.resize(o.SlowLogLen)
 	x.tracker.resize(o.TrackingKeys)
+	x.guard(o)
 }

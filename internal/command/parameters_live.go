@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/eviction"
 )
 
@@ -148,6 +149,19 @@ var liveParameters = []parameter{
 		name: "tracking-table-max-keys", kind: kindInteger, high: math.MaxInt64,
 		get: func(_ *Executor, o *Options) string { return decimal(int64(o.TrackingKeys)) },
 		set: func(d *draft, s string) error { d.TrackingKeys = int(integerOf(s)); return nil },
+	},
+	{
+		// Of all copies, where Redis counts those that are not behind.
+		name: "min-replicas-max-lag", alias: "min-slaves-max-lag", kind: kindInteger, high: math.MaxInt32,
+		get: func(_ *Executor, o *Options) string {
+			return decimal(int64((o.MaxLag + time.Second - 1) / time.Second))
+		},
+		set: func(d *draft, s string) error { d.MaxLag = asSeconds(integerOf(s)); return nil },
+	},
+	{
+		name: "min-replicas-to-write", alias: "min-slaves-to-write", kind: kindInteger, high: cluster.MaxReplicas,
+		get: func(_ *Executor, o *Options) string { return decimal(int64(o.MinInSync - 1)) },
+		set: func(d *draft, s string) error { d.MinInSync = int(integerOf(s)) + 1; return nil },
 	},
 	{
 		name: "enable-debug-command", kind: kindWord, words: []string{"no", "yes", "local"}, fixed: immutable,

@@ -95,8 +95,6 @@ var otherParameters = []parameter{
 	{name: "maxmemory-clients", value: "0", kind: kindBytes, percent: true, high: math.MaxInt64},
 	{name: "maxmemory-eviction-tenacity", value: "10", kind: kindInteger, high: 100},
 	{name: "maxmemory-samples", value: "5", kind: kindInteger, low: 1, high: math.MaxInt32},
-	{name: "min-replicas-max-lag", alias: "min-slaves-max-lag", value: "10", kind: kindInteger, high: math.MaxInt32},
-	{name: "min-replicas-to-write", alias: "min-slaves-to-write", value: "0", kind: kindInteger, high: math.MaxInt32},
 	{name: "no-appendfsync-on-rewrite", value: "no", kind: kindYesNo},
 	{name: "oom-score-adj", value: "no", kind: kindWord, words: []string{"no", "yes", "relative", "absolute"}},
 	{name: "oom-score-adj-values", value: "0 200 800", kind: kindAny},

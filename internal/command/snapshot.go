@@ -46,6 +46,8 @@ type Snapshot struct {
 	ForwardRetries uint64 // requests forwarded once more
 	ForwardServed  uint64 // requests executed for other nodes
 	RepliesLost    uint64 // clients, and requests of other nodes, whose replies were held when this node lost the ownership
+	RefusedFew     uint64 // writes that fewer nodes than Options.MinInSync would have had
+	RefusedBehind  uint64 // writes while copies were behind by more than Options.MaxLag
 	Cluster        ClusterSnapshot
 }
 
@@ -92,6 +94,8 @@ func Counters() []CounterInfo {
 		{"forward_retries_total", "requests", "Requests that were forwarded once more.", false, func(s *Snapshot) float64 { return float64(s.ForwardRetries) }},
 		{"forward_served_total", "requests", "Requests executed for other nodes.", false, func(s *Snapshot) float64 { return float64(s.ForwardServed) }},
 		{"replies_lost_by_fencing_total", "replies", "Clients closed, and requests of other nodes answered as lost, since this node lost the ownership before copies had acknowledged.", false, func(s *Snapshot) float64 { return float64(s.RepliesLost) }},
+		{"writes_refused_few_replicas_total", "requests", "Writes refused since fewer nodes than replication.min_in_sync would have had them.", false, func(s *Snapshot) float64 { return float64(s.RefusedFew) }},
+		{"writes_refused_lag_total", "requests", "Writes to keys with ack: none refused since copies were behind by more than replication.max_lag.", false, func(s *Snapshot) float64 { return float64(s.RefusedBehind) }},
 		{"error_replies_total", "replies", "Requests answered by an error.", false, func(s *Snapshot) float64 { return float64(s.ErrorReplies) }},
 	}...)
 }
@@ -112,7 +116,8 @@ func (x *Executor) Snapshot() Snapshot {
 		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
 		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
-		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), RepliesLost: x.replicated.lost.Load(), Cluster: x.clusterSnapshot(),
+		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), RepliesLost: x.replicated.lost.Load(),
+		RefusedFew: x.replicated.few.Load(), RefusedBehind: x.replicated.behind.Load(), Cluster: x.clusterSnapshot(),
 		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
 	}
 	x.stats.mu.Lock()

@@ -196,7 +196,7 @@ var clusterSettings = []setting[Config]{
 		scope: ScopeCluster,
 		doc:   "Copies of each partition that other nodes keep, in different zones where there are some. A write is acknowledged when all that are in sync have it; when a node dies a copy takes over.",
 		zero:  "0: none. What a node that dies has is lost, and comes back from the sources.",
-		at:    func(c *Config) value { return intOf(&c.Cluster.Replicas, 0, 5) },
+		at:    func(c *Config) value { return intOf(&c.Cluster.Replicas, 0, cluster.MaxReplicas) },
 	},
 	{
 		path:  "cluster.sync_interval",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/eviction"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
 )
@@ -23,15 +24,16 @@ import (
 // Config is the configuration of one node. The sections bear the names of the
 // packages they are for.
 type Config struct {
-	Server     server.Config
-	HTTP       HTTP
-	Memory     Memory
-	Command    command.Options
-	Auth       Auth
-	Cluster    Cluster
-	Log        Log
-	Sources    map[string]source.Config
-	Namespaces map[string]source.NamespaceConfig
+	Server      server.Config
+	HTTP        HTTP
+	Memory      Memory
+	Command     command.Options
+	Auth        Auth
+	Cluster     Cluster
+	Replication Replication
+	Log         Log
+	Sources     map[string]source.Config
+	Namespaces  map[string]Namespace
 
 	// File is the path the configuration was read from, empty for none.
 	File string
@@ -95,12 +97,13 @@ const defaultShare = 75
 // on this machine only, takes three quarters of its memory, and has no source.
 func Default() Config {
 	return Config{
-		Server:  server.Default(),
-		HTTP:    HTTP{Listen: "127.0.0.1:8080"},
-		Memory:  Memory{MaxBytes: shareOfMemory(defaultShare), Policy: eviction.Default, Databases: 16},
-		Command: command.DefaultOptions(),
-		Log:     Log{Level: slog.LevelInfo, Format: LogText},
-		Cluster: defaultCluster(),
+		Server:      server.Default(),
+		HTTP:        HTTP{Listen: "127.0.0.1:8080"},
+		Memory:      Memory{MaxBytes: shareOfMemory(defaultShare), Policy: eviction.Default, Databases: 16},
+		Command:     command.DefaultOptions(),
+		Log:         Log{Level: slog.LevelInfo, Format: LogText},
+		Cluster:     defaultCluster(),
+		Replication: Replication{Ack: AckReplicas, Limits: replication.DefaultLimits()},
 	}
 }
 

@@ -66,7 +66,7 @@ func TestTablesCoverEveryField(t *testing.T) {
 	covered(t, &c, settings, map[string]bool{"Sources": true, "Namespaces": true, "File": true, "Own": true})
 	var s source.Config
 	covered(t, &s, sourceSettings, nil)
-	var n source.NamespaceConfig
+	var n Namespace
 	covered(t, &n, namespaceSettings, nil)
 }
 

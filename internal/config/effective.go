@@ -23,7 +23,7 @@ func WriteEffective(w io.Writer, c Config) error {
 		d.effective(l, "", remark)
 	}
 	writeEntries(d, "sources", c.Sources, sourceSettings, source.Config.WithDefaults)
-	writeEntries(d, "namespaces", c.Namespaces, namespaceSettings, source.NamespaceConfig.WithDefaults)
+	writeEntries(d, "namespaces", c.Namespaces, namespaceSettings, Namespace.WithDefaults)
 	_, err := io.WriteString(w, strings.TrimPrefix(d.String(), "\n"))
 	return err
 }

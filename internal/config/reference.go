@@ -27,7 +27,7 @@ func WriteReference(w io.Writer) error {
 	c := Default()
 	shop := source.Config{}.WithDefaults()
 	shop.MaxConnections = 0 // means as many as concurrency
-	users := source.NamespaceConfig{}
+	users := Namespace{}
 
 	d := &document{}
 	d.WriteString(referenceHead)

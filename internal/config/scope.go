@@ -54,7 +54,7 @@ func locate(path string) (located, bool) {
 	case "sources":
 		return locateEntry(path, rest, sourceSettings, 1<<16, func(c *Config) *map[string]source.Config { return &c.Sources })
 	case "namespaces":
-		return locateEntry(path, rest, namespaceSettings, 1<<17, func(c *Config) *map[string]source.NamespaceConfig { return &c.Namespaces })
+		return locateEntry(path, rest, namespaceSettings, 1<<17, func(c *Config) *map[string]Namespace { return &c.Namespaces })
 	}
 	for i := range settings {
 		s := &settings[i]
@@ -73,7 +73,7 @@ func locateEntry[T any](path, rest string, table []setting[T], rank int, in func
 		if s.path != field || !validName(name) {
 			continue
 		}
-		return located{path, rank + i, "", ScopeCluster, false, s.secrecy, func(c *Config) (value, func()) {
+		return located{path, rank + i, "", ScopeCluster, s.live, s.secrecy, func(c *Config) (value, func()) {
 			entries := in(c)
 			entry := (*entries)[name]
 			return s.at(&entry), func() {

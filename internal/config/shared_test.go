@@ -96,6 +96,10 @@ func TestSharedProblems(t *testing.T) {
 		{"hidden password", []Change{{Path: "sources.shop.dsn", Value: "postgres://u:xxxxx@other/shop"}}, "sources.shop.dsn: xxxxx stands for a password that is not shown; with another change in the same text the password must be written out"},
 		{"not UTF-8", []Change{{Path: "auth.password", Value: "\xff"}}, "auth.password: cannot be stored as it is; write text in UTF-8, at most 16 KB of it"},
 		{"too long", []Change{{Path: "namespaces.users.query", Value: strings.Repeat("x", maxLine)}}, "namespaces.users.query: cannot be stored as it is; write text in UTF-8, at most 16 KB of it"},
+		{"more in sync than there are", []Change{{Path: "cluster.replicas", Value: "1"}, {Path: "replication.min_in_sync", Value: "3"}},
+			"replication.min_in_sync: 3 nodes never have a key when cluster.replicas is 1: every write would be refused; write 2 or less, or cluster.replicas: 2"},
+		{"short time-out", []Change{{Path: "replication.timeout", Value: "0"}}, "replication.timeout: 0 is too short: copies would be given up that are well; write 100ms or more, for example 300ms"},
+		{"unknown ack", []Change{{Path: "namespaces.logs.prefix", Value: "log:"}, {Path: "namespaces.logs.ack", Value: "all"}}, `namespaces.logs.ack: "all" is unknown; write one of replicas, none`},
 		{"several", []Change{{Path: "memory.policy", Value: "alkeys-lru"}, {Path: "limits.max_value_bytes", Value: "512mb"}, {Path: "limits.query_buffer", Value: "1mb"}},
 			`memory.policy: "alkeys-lru" is unknown; did you mean allkeys-lru?` + "\n" +
 				`limits.query_buffer: a value of max_value_bytes (512mb) does not fit into query_buffer (1mb); raise query_buffer, or lower max_value_bytes`},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/eviction"
@@ -23,12 +24,13 @@ var sectionDocs = map[string]string{
 	"cluster.tls":       "Certificates for the traffic between nodes. None: the cluster makes its own.",
 	"cluster.etcd":      "The configuration service: what all nodes have to agree on.",
 	"cluster.rebalance": "What moving partitions may cost.",
+	"replication":       "What a write waits for, and when it is refused, in a cluster that keeps copies: see cluster.replicas.",
 	"sources":           "Databases that missed keys are loaded from, each under a name of your choice. Cluster.",
 	"namespaces":        "Keys with a prefix of their own, each set under a name of your choice, which metrics show. Cluster.",
 }
 
 // settings is the file but for sources and namespaces, in its order.
-var settings = append(nodeSettings, clusterSettings...)
+var settings = slices.Concat(nodeSettings, clusterSettings, replicationSettings)
 
 // nodeSettings are those that a node has on its own, too.
 var nodeSettings = []setting[Config]{

@@ -14,7 +14,7 @@ import (
 // judge returns what is wrong with the configuration as a whole. Settings whose
 // value could not be read are not mentioned again.
 func (l *loader) judge() Problems {
-	return l.judgeBy(l.judgeServer, l.judgeHTTP, l.judgeExposure, l.judgeMemory, l.judgeLimits, l.judgeCluster, l.judgeClusterExposure, l.judgeSources)
+	return l.judgeBy(l.judgeServer, l.judgeHTTP, l.judgeExposure, l.judgeMemory, l.judgeLimits, l.judgeCluster, l.judgeClusterExposure, l.judgeReplication, l.judgeSources)
 }
 
 // judgeNode returns what is wrong with what a node has to itself: what the

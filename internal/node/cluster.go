@@ -25,6 +25,7 @@ import (
 	"github.com/larder-cache/larder/internal/config"
 	"github.com/larder-cache/larder/internal/config/etcd"
 	"github.com/larder-cache/larder/internal/config/settings"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
 )
 
@@ -35,6 +36,7 @@ import (
 //	             join at a member              network ─▶ membership ─▶ clients
 type clustered struct {
 	cfg         config.Cluster
+	limits      replication.Limits
 	self        cluster.Node
 	dir         *identity.Dir
 	id          identity.Identity

@@ -35,6 +35,7 @@ func (c *clustered) settle(ctx context.Context, cfg config.Config) (config.Confi
 	effective, err := c.settings.Start()
 	if err == nil {
 		c.cfg.Rebalance, c.cfg.Replicas, c.cfg.SyncInterval = effective.Cluster.Rebalance, effective.Cluster.Replicas, effective.Cluster.SyncInterval
+		c.limits = effective.Replication.Limits
 	}
 	return effective, err
 }
@@ -49,7 +50,7 @@ func (c *clustered) answer(cfg *command.Config) {
 // follow puts every later revision of the settings in force.
 func (c *clustered) follow(ctx context.Context, x *command.Executor, store *memory.Store) {
 	c.member.SettingsApplied(int64(c.settings.State().Revision))
-	c.settings.Run(ctx, settings.Live(x, store))
+	c.settings.Run(ctx, settings.Live(x, store, c.member))
 }
 
 // documents is the configuration service as the settings see it.

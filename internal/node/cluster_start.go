@@ -55,7 +55,8 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 	defer cancel()
 	c.member, err = membership.Start(ctx, membership.Config{
 		Self: c.self, Incarnation: c.incarnation, Configuration: configuration{c.store}, Peers: l, Store: store,
-		Reroute: x.Reroute, Moved: x.MovedAway, BytesPerSecond: c.cfg.Rebalance.BytesPerSecond, SyncInterval: c.cfg.SyncInterval, Moves: moves, Lease: ownerLease, Log: c.log,
+		Reroute: x.Reroute, Moved: x.MovedAway, BytesPerSecond: c.cfg.Rebalance.BytesPerSecond, SyncInterval: c.cfg.SyncInterval, Moves: moves,
+		Lease: ownerLease, Limits: c.limits, Log: c.log,
 		Changed: func(v *cluster.View) {
 			l.prepare(v, c.id.Node)
 			x.ViewChanged(v)

@@ -117,6 +117,7 @@ func Start(cfg config.Config, build Build, log *slog.Logger) (n *Node, err error
 		return n, err
 	}
 	n.executor = command.New(commands)
+	n.executor.SetUnheld(cfg.Unheld())
 	if n.server, err = server.New(cfg.Server, server.Commands{Executor: n.executor}, log); err != nil {
 		return n, err
 	}

@@ -25,7 +25,7 @@ func (n *Node) openSources(cfg config.Config) ([]*cache.Namespace, map[string]*s
 	}
 	var namespaces []*cache.Namespace
 	for name, c := range cfg.Namespaces {
-		c = c.WithDefaults()
+		c := c.NamespaceConfig.WithDefaults()
 		ns := &cache.Namespace{Name: name, Read: c}
 		namespaces = append(namespaces, ns)
 		if c.Source == "" {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
-	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/hashing"
 	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/server"
@@ -485,56 +484,13 @@ func TestMessagesBehindHeldReplies(t *testing.T) {
 	})
 }
 
-// With too few copies writes are refused, and those that do not wait for copies
-// when these are too far behind.
-func TestRefusedWrites(t *testing.T) {
-	inReplicated(t, func(t *testing.T, c *nodes, at *copies) {
-		d := c.list[0]
-		key, free := c.keyOf(d, "k"), c.keyOf(d, "free:")
-		cl, far := d.any.dial(), c.list[1].any.dial()
-		rules := command.ReplicationRules{MinInSync: 2, MaxLag: 20 * time.Millisecond,
-			Unheld: func(key []byte) bool { return strings.HasPrefix(string(key), "free:") }}
-		d.x.SetReplicationRules(rules)
-		cl.send(request("SET", key, "v"))
-		cl.expect("+OK\r\n")
-		d.logs.Log(hashing.PartitionOf([]byte(key))).Require(nil)
-		few := "-NOREPLICAS Not enough good replicas to write.\r\n"
-		cl.send(request("SET", key, "w"), request("GET", key), request("MSET", key, "w", free, "w"))
-		cl.expect(few + bulk("v") + few)
-		cl.send(request("MULTI"), request("SET", key, "w"), request("EXEC"), request("FLUSHALL"))
-		cl.expect("+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: NOREPLICAS Not enough good replicas to write.\r\n" + few)
-		far.send(request("SET", key, "w"))
-		far.expect(few)
-
-		at.stop()
-		cl.send(request("SET", free, "1"))
-		cl.expect("+OK\r\n") // not held
-		var last string
-		d.any.eventually("the copy is too far behind", func() bool {
-			cl.send(request("SET", free, "2"))
-			last = cl.reply()
-			return last != "+OK\r\n"
-		})
-		if want := "-NOREPLICAS The replicas are behind by more than max_lag; the write was not executed\r\n"; last != want {
-			t.Errorf("%q", last)
-		}
-		cl.send(request("GET", free))
-		cl.expect(bulk("2"))
-		at.goOn()
-		d.any.eventually("it has caught up", func() bool {
-			cl.send(request("SET", free, "3"))
-			return cl.reply() == "+OK\r\n"
-		})
-	})
-}
-
 // WAIT tells how many copies have what the client has written.
 func TestWaitForCopies(t *testing.T) {
 	inReplicated(t, func(t *testing.T, c *nodes, at *copies) {
 		d := c.list[0]
 		second := d.copyTo("second")
 		free, far := c.keyOf(d, "free:"), c.keyOf(c.list[1], "far")
-		d.x.SetReplicationRules(command.ReplicationRules{Unheld: func(key []byte) bool { return strings.HasPrefix(string(key), "free:") }})
+		d.x.SetUnheld(isFree)
 		cl := d.any.dial()
 		cl.send(request("WAIT", "0", "0"), request("SET", free, "1"), request("WAIT", "2", "0"))
 		cl.expect(":2\r\n+OK\r\n:2\r\n")

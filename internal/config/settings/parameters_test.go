@@ -10,6 +10,7 @@ import (
 	"github.com/larder-cache/larder/internal/cache"
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/config"
+	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
@@ -18,6 +19,7 @@ type live struct {
 	*node
 	executor *command.Executor
 	engine   *memory.Store
+	logs     *replication.Logs
 	own      *command.Parameters
 	*Parameters
 }
@@ -34,6 +36,7 @@ func startLive(t *testing.T, store Store, flags ...config.Override) *live {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.engine.Close)
+	n.logs = replication.NewLogs(n.engine, 0)
 	n.executor = command.New(command.Config{Cache: cache.New(n.engine, nil), Options: cfg.Command,
 		Settings: func(own *command.Parameters) command.Settings {
 			n.own, n.Parameters = own, NewParameters(own, n.Service)
@@ -43,7 +46,7 @@ func startLive(t *testing.T, store Store, flags ...config.Override) *live {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.Run(ctx, Live(n.executor, n.engine))
+		n.Run(ctx, Live(n.executor, n.engine, n.logs))
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return n
@@ -144,6 +147,41 @@ func TestLiveChangesEverythingItCan(t *testing.T) {
 	}
 	if st := n.State(); !reflect.DeepEqual(st.Restart, []string{"memory.databases"}) {
 		t.Errorf("after a restart: %v", st.Restart)
+	}
+}
+
+func TestReplicationIsLive(t *testing.T) {
+	store := newMemoryStore()
+	a, b := startLive(t, store), startLive(t, store)
+	want := "CONFIG SET failed - replication.min_in_sync: 2 nodes never have a key when cluster.replicas is 0: every write would be refused; write 1 or less, or cluster.replicas: 1"
+	if err := a.configSet("min-replicas-to-write", "1"); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	a.must("cluster.replicas=1", "namespaces.logs.prefix=log:", "namespaces.logs.ack=none", "replication.backlog=2mb")
+	if err := a.configSet("min-slaves-to-write", "1", "min-replicas-max-lag", "3"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Sync(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if o := b.executor.Options(); o.MinInSync != 2 || o.MaxLag != 3*time.Second {
+		t.Errorf("in force: %d, %v", o.MinInSync, o.MaxLag)
+	}
+	if got := b.parameter("min-replicas-to-write") + " " + b.parameter("min-replicas-max-lag"); got != "1 3" {
+		t.Errorf("CONFIG GET tells %s", got)
+	}
+	a.must("replication.max_lag=1500ms")
+	if got := a.parameter("min-replicas-max-lag"); got != "2" {
+		t.Errorf("1.5 s are %s", got)
+	}
+	if got := b.logs.Limits(); got != (replication.Limits{Timeout: 300 * time.Millisecond, Backlog: 2 << 20}) {
+		t.Errorf("limits %+v", got)
+	}
+	if st := b.State(); !reflect.DeepEqual(st.Restart, []string{"cluster.replicas", "namespaces.logs.prefix"}) {
+		t.Errorf("after a restart: %v", st.Restart)
+	}
+	if _, err := a.set("cluster.replicas=0"); err == nil || !strings.Contains(err.Error(), "replication.min_in_sync: 2 nodes never have a key") {
+		t.Errorf("copies are taken away that writes need: %v", err)
 	}
 }
 
