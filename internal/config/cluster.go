@@ -92,6 +92,7 @@ func defaultCluster() Cluster {
 		Weight:   cluster.DefaultWeight,
 		Peer:     net.JoinHostPort("127.0.0.1", strconv.Itoa(identity.DefaultPeerPort)),
 		Listen:   []string{"127.0.0.1:7379"},
+		Replicas: 1,
 		Etcd:     Etcd{Coordinator: "auto"},
 		Rebalance: Rebalance{
 			Moves: 16, Delay: controller.DefaultSettings().RebalanceDelay,

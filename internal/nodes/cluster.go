@@ -93,8 +93,12 @@ func (c *Cluster) Addresses() (list []string) {
 	return list
 }
 
+// noCopies is the configuration of a cluster that is given none: what is measured,
+// or killed, is one node's own.
+const noCopies = "cluster:\n  replicas: 0\n"
+
 // Add starts one more node and returns when it answers clients: the first forms
-// the cluster, every other one joins it through those that serve. args are more
+// the cluster, without copies unless it is given a --config; every other one joins it through those that serve. args are more
 // flags of larder serve.
 func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	var role []string
@@ -105,6 +109,13 @@ func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	}
 	if role == nil {
 		role = []string{"--cluster"}
+		if !slices.Contains(append(args, c.o.Args...), "--config") {
+			path := filepath.Join(c.dir, "larder.yaml")
+			if err := os.WriteFile(path, []byte(noCopies), 0o600); err != nil {
+				return nil, err
+			}
+			role = append(role, "--config", path)
+		}
 	} else if c.o.Network != nil { // who is on loopback alone needs no token
 		token, err := c.Operate(ctx, "TOKEN", "CREATE")
 		if err != nil {

@@ -102,7 +102,7 @@ func (e *etcd) kill() {
 // none is a coordinator, and one etcd after the other may be restarted.
 func TestExternalEtcd(t *testing.T) {
 	processes, endpoints := startEtcd(t)
-	c := grow(t, 3, configured(t, "cluster:", "  etcd:", "    endpoints: ["+strings.Join(endpoints, ", ")+"]")...)
+	c := grow(t, 3, configured(t, "cluster:", "  replicas: 0", "  etcd:", "    endpoints: ["+strings.Join(endpoints, ", ")+"]")...)
 	n := c.Nodes()
 	put(t, n[0], "k", 1000)
 	for _, node := range n {

@@ -49,7 +49,7 @@ func TestLeavingMidMove(t *testing.T) {
 		{"source, stopped", true, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			slow := configured(t, "cluster:", "  rebalance:", "    bytes_per_second: 1mb", "    delay: 1s")
+			slow := configured(t, "cluster:", "  replicas: 0", "  rebalance:", "    bytes_per_second: 1mb", "    delay: 1s")
 			const keys = 5000
 			filler := strings.Repeat("x", 500)
 			count := 2

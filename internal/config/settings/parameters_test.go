@@ -153,11 +153,11 @@ func TestLiveChangesEverythingItCan(t *testing.T) {
 func TestReplicationIsLive(t *testing.T) {
 	store := newMemoryStore()
 	a, b := startLive(t, store), startLive(t, store)
-	want := "CONFIG SET failed - replication.min_in_sync: 2 nodes never have a key when cluster.replicas is 0: every write would be refused; write 1 or less, or cluster.replicas: 1"
-	if err := a.configSet("min-replicas-to-write", "1"); err == nil || err.Error() != want {
+	want := "CONFIG SET failed - replication.min_in_sync: 3 nodes never have a key when cluster.replicas is 1: every write would be refused; write 2 or less, or cluster.replicas: 2"
+	if err := a.configSet("min-replicas-to-write", "2"); err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
-	a.must("cluster.replicas=1", "namespaces.logs.prefix=log:", "namespaces.logs.ack=none", "replication.backlog=2mb")
+	a.must("cluster.replicas=2", "namespaces.logs.prefix=log:", "namespaces.logs.ack=none", "replication.backlog=2mb")
 	if err := a.configSet("min-slaves-to-write", "1", "min-replicas-max-lag", "3"); err != nil {
 		t.Fatal(err)
 	}
