@@ -31,6 +31,7 @@ func (c *Copy) lag(now time.Duration) time.Duration {
 	}
 	if c.sender != nil {
 		if since := c.sender.oldest.Load(); since != 0 {
+			c.behind.Store(0)
 			return now + 1 - time.Duration(since)
 		}
 	}

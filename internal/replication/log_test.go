@@ -356,6 +356,25 @@ func TestNeedOfOnePartitionIsShort(t *testing.T) {
 	}
 }
 
+// TestLagOfABusyStream: what was seen between two batches long ago is no lag of
+// what is between two batches now.
+func TestLagOfABusyStream(t *testing.T) {
+	var now time.Duration
+	c := &Copy{sender: &Sender{}}
+	c.last.Store(10)
+	for range 20 {
+		now += time.Second
+		c.sender.oldest.Store(0)
+		if lag := c.lag(now); lag != 0 {
+			t.Fatalf("at %v, between two batches, the lag is %v", now, lag)
+		}
+		c.sender.oldest.Store(int64(now) + 1)
+		if lag := c.lag(now + time.Millisecond); lag != time.Millisecond {
+			t.Fatalf("at %v the lag of a batch is %v", now, lag)
+		}
+	}
+}
+
 func TestLagAndStats(t *testing.T) {
 	p, g, _ := replica(t, 0)
 	if lag := p.logs.Lag(968); lag != 0 || p.logs.Lag(5) != 0 {
