@@ -31,6 +31,7 @@ type suite struct {
 var suites = []suite{
 	{"forwarding", "what a GET through the wrong node costs", (*bench).forwarding},
 	{"direct", "a node of a cluster beside one that stands alone", (*bench).direct},
+	{"copies", "what it costs that another node has every write", (*bench).copies},
 	{"moves", "what clients notice when nodes come and go", (*bench).moves},
 	{"settings", "how long a change takes to be in force everywhere", (*bench).settings},
 	{"linearizable", "whether the configuration is, when coordinators are lost", (*bench).linearizable},
