@@ -1,6 +1,6 @@
 // Command cluster measures clusters of larder on this machine: what going
-// through the wrong node costs, what being in a cluster costs, what clients
-// notice of moving partitions, how fast settings arrive, and what a cluster
+// through the wrong node costs, what being in a cluster and what copies cost, what
+// clients notice of moving partitions, how fast settings arrive, and what a cluster
 // takes at rest. It starts real processes on free loopback ports and writes
 // medians, ratios and goals as Markdown and JSON. See bench/README.md.
 //
