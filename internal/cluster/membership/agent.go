@@ -179,9 +179,12 @@ func (m *Member) tell(former, v *cluster.View) {
 		var moved []int
 		followed := map[cluster.NodeID]bool{}
 		for p := range v.Rows {
-			if was := former.Owner(p); was != v.Owner(p) {
+			switch was := former.Owner(p); {
+			case was != v.Owner(p):
 				moved = append(moved, p)
 				followed[was] = !v.Arriving(p) || followed[was]
+			case former.Arriving(p) && !v.Arriving(p) && was != m.id:
+				moved = append(moved, p) // meanwhile clients were not sent away from here
 			}
 		}
 		if len(moved) > 0 && m.cfg.Moved != nil {

@@ -35,8 +35,9 @@ type Config struct {
 	Reroute func(*cluster.Routes)
 	// Changed is told of every view after it is in force. May be nil.
 	Changed func(*cluster.View)
-	// Moved is told of partitions that have another owner: this node will not
-	// hear of changes that clients who cache want to know. May be nil.
+	// Moved is told of partitions that have another owner, and again when they have
+	// arrived there: this node will not hear of changes that clients who cache want
+	// to know. May be nil.
 	Moved func(partitions []int)
 
 	// Ready is called before anything is asked of other nodes: from then on their
