@@ -27,7 +27,7 @@ import (
 //
 //	start NAME FLAGS...   starts a node, with ports and a data directory that stay
 //	                      its own, and waits until it serves; the first one forms
-//	                      a cluster, others join it. [!] expects that it does not
+//	                      a cluster without copies, others join it. [!] expects that it does not
 //	                      start; its log is in the file NAME.log then. Its address
 //	                      is NAME_ADDR, its peer address NAME_PEER. @FILE stands
 //	                      for what is in a file
@@ -176,7 +176,9 @@ func cmdStartMember(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	how := []string{"--join", c.first}
 	if n.form {
-		how = []string{"--cluster"}
+		settings := filepath.Join(ts.MkAbs("."), "settings.yaml")
+		ts.Check(os.WriteFile(settings, []byte("cluster:\n  replicas: 0\n"), 0o600))
+		how = []string{"--cluster", "--config", settings}
 	}
 	flags := args[1:]
 	for i, flag := range flags {
