@@ -130,6 +130,7 @@ func TestRefusedAfterAll(t *testing.T) {
 	a, b := w.start(1, 1), w.start(2, 1, func(c *Config) { c.Keep = disk.keep })
 	w.settled(2)
 	b.stop()
+	w.until("it is known that the node is down", func() bool { return !a.member.Alive(b.id) })
 	if err := a.member.SetState(context.Background(), b.id, cluster.Draining, true); err != nil {
 		t.Fatal(err)
 	}
