@@ -214,7 +214,8 @@ func TestMovesWithCopies(t *testing.T) {
 	w.copied(1)
 	close(stop)
 	done.Wait()
-	if lost.Load() > 8 || answered.Load() < 100*lost.Load() || answered.Load() == 0 {
+	t.Logf("%d answered, %d lost", answered.Load(), lost.Load())
+	if lost.Load() > 3 || answered.Load() < 100*lost.Load() || answered.Load() == 0 {
 		t.Errorf("%d requests were answered, %d lost", answered.Load(), lost.Load())
 	}
 	for _, n := range []*testNode{d, c, b, a} {

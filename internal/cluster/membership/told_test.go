@@ -38,3 +38,24 @@ func TestFormerOwnerIsToldTwice(t *testing.T) {
 	a.stop()
 	b.stop()
 }
+
+// TestLastEffectsOfAFormerOwner: in the last step of a move a copy takes what the
+// former owner has executed before, and nothing from anybody else.
+func TestLastEffectsOfAFormerOwner(t *testing.T) {
+	v := cluster.NewView([]cluster.Node{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}})
+	v.Rows[7] = cluster.Row{Owner: 1, Target: 1, Epoch: 5, Replicas: []int16{0, 2}, InSync: []int16{0, 2}}
+	m := &Member{id: "c"}
+	for from, want := range map[cluster.NodeID]bool{"a": true, "b": true, "d": false} {
+		got := m.takes(v, 7, from)
+		if got {
+			m.Applied()
+		}
+		if got != want {
+			t.Errorf("from %s: %v", from, got)
+		}
+	}
+	v.Rows[7].Target = cluster.NoNode // it has arrived
+	if m.takes(v, 7, "a") {
+		t.Error("from the former owner of a partition that has arrived")
+	}
+}
