@@ -72,13 +72,17 @@ func (d *draft) copyOf(said *Report, p int, id cluster.NodeID) *CopyOf {
 func (d *draft) hear() {
 	for at := range d.view.Nodes {
 		r, ok := d.in.report(d.view.Nodes[at].ID)
-		for i := 0; ok && i < len(r.Empty); i++ {
-			if p := r.Empty[i].Partition; p >= 0 && p < cluster.Partitions && d.view.Rows[p].Owner == int16(at) {
-				d.empty[p], d.emptyAt[p] = r.Empty[i].Epoch, int16(at)
+		if !ok {
+			continue
+		}
+		owns := func(p int) bool { return p >= 0 && p < cluster.Partitions && d.view.Rows[p].Owner == int16(at) }
+		for _, e := range r.Empty {
+			if owns(e.Partition) {
+				d.empty[e.Partition] = e.Epoch
 			}
 		}
-		for i := 0; ok && i < len(r.Copies); i++ {
-			if p := r.Copies[i].Partition; p >= 0 && p < cluster.Partitions && d.view.Rows[p].Owner == int16(at) {
+		for i := range r.Copies {
+			if p := r.Copies[i].Partition; owns(p) {
 				d.said[p] = append(d.said[p], i)
 			}
 		}

@@ -84,11 +84,6 @@ type Unavailable struct {
 // all else the same, it returns no view.
 func (c *Controller) Decide(in Input) Output {
 	d := c.begin(&in)
-	d.syncNodes()
-	d.lives = make([]bool, len(d.view.Nodes))
-	for at := range d.lives {
-		d.lives[at] = in.reachable(d.view.Nodes[at].ID)
-	}
 	d.hear()
 	d.settleArrivals()
 	d.failOver()
@@ -128,8 +123,7 @@ type draft struct {
 
 	wantCopies  [][]int16                         // nodes by partition
 	said        [cluster.Partitions][]int         // indexes into Report.Copies of its owner
-	empty       [cluster.Partitions]cluster.Epoch // at which the owner has nothing
-	emptyAt     [cluster.Partitions]int16         // that owner
+	empty       [cluster.Partitions]cluster.Epoch // at which the owner of that epoch has nothing
 	prepare     []Preparation
 	unavailable []Unavailable
 	orphans     []int // partitions that begin empty
@@ -147,6 +141,11 @@ func (c *Controller) begin(in *Input) *draft {
 	}
 	d.watch()
 	maps.DeleteFunc(c.retry, func(_ int, at time.Duration) bool { return at <= in.Now })
+	d.syncNodes()
+	d.lives = make([]bool, len(d.view.Nodes))
+	for at := range d.lives {
+		d.lives[at] = in.reachable(d.view.Nodes[at].ID)
+	}
 	return d
 }
 

@@ -22,7 +22,7 @@ func (in *Input) reachable(id cluster.NodeID) bool {
 // it cannot be reached, or its process has nothing of it.
 func (d *draft) bereaved(p int) bool {
 	owner := d.view.Rows[p].Owner
-	return owner != cluster.NoNode && (!d.lives[owner] || d.empty[p] == d.view.Rows[p].Epoch && d.emptyAt[p] == owner)
+	return owner != cluster.NoNode && (!d.lives[owner] || d.empty[p] == d.view.Rows[p].Epoch)
 }
 
 // failOver gives partitions to a copy in sync when their owners are dead, all

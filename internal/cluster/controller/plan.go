@@ -34,11 +34,6 @@ type PlannedNode struct {
 func Plan(in Input) Planned {
 	var c Controller
 	d := c.begin(&in)
-	d.syncNodes()
-	d.lives = make([]bool, len(d.view.Nodes))
-	for at := range d.lives {
-		d.lives[at] = in.reachable(d.view.Nodes[at].ID)
-	}
 	d.place()
 	count := make([]PlannedNode, len(d.view.Nodes))
 	for at := range count {
