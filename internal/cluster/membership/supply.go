@@ -31,10 +31,7 @@ func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
 			m.handOver(p, r, &v.Nodes[r.Owner])
 		default:
 			m.moves.drop(p, nil)
-			if log := m.logs.Log(p); log != nil {
-				m.receiver.Has(p, log.Seq()) // also what was not acknowledged
-				m.logs.Drop(p)
-			}
+			m.endLog(p)
 			m.forget(p, r, self)
 		}
 		busy = busy || r.Target == self
@@ -132,6 +129,15 @@ func hasNode(v *cluster.View, list []int16, id cluster.NodeID) bool {
 	return slices.ContainsFunc(list, func(at int16) bool { return v.Nodes[at].ID == id })
 }
 
+// endLog ends the log of a partition, if there is one: this node has all of it, also
+// what was not acknowledged.
+func (m *Member) endLog(p int) {
+	if log := m.logs.Log(p); log != nil {
+		m.receiver.Has(p, log.Seq())
+		m.logs.Drop(p)
+	}
+}
+
 // takeOver makes a partition ready that this node owns from this epoch on: what
 // is left of an earlier epoch ends, and the copies in sync get every effect from
 // the first on.
@@ -139,10 +145,7 @@ func hasNode(v *cluster.View, list []int16, id cluster.NodeID) bool {
 // REQUIRES: no request for the partition is executed.
 func (m *Member) takeOver(p int, v *cluster.View) {
 	r := &v.Rows[p]
-	if log := m.logs.Log(p); log != nil {
-		m.receiver.Has(p, log.Seq())
-		m.logs.Drop(p)
-	}
+	m.endLog(p)
 	m.receiver.Has(p, 0)
 	m.moves.drop(p, nil)
 	m.serves[p] = r.Epoch
