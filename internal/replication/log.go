@@ -210,9 +210,6 @@ func (g *Log) Fence() {
 	}
 }
 
-// Fenced reports whether Fence was called.
-func (g *Log) Fenced() bool { return g.fenced.Load() }
-
 // seqLocked is Seq for those who hold the shard's lock, under which alone it
 // changes.
 func (g *Log) seqLocked() uint64 { return g.seq }

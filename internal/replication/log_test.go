@@ -87,7 +87,7 @@ func TestFencedNeedIsLost(t *testing.T) {
 	if got := p.logs.Wait(n, nil); got != Lost {
 		t.Errorf("after a promise to another owner the need is %v", got)
 	}
-	if g.Fenced() {
+	if g.fenced.Load() {
 		t.Error("by the word of one copy the log is fenced for good")
 	}
 	if got := contents(p.to, 968); len(got) != 0 {
