@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,12 +19,14 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/nodes"
+	"github.com/larder-cache/larder/internal/resp"
 )
 
 // What the suite copies asks for, beside sizes that all suites share.
 const (
 	copiesPipeline = 16
 	copiesClients  = 50
+	pipelinesMade  = 64 // different ones of each client
 	lagRate        = 50_000
 	lagEvery       = 20 * time.Millisecond
 )
@@ -144,32 +147,34 @@ func (b *bench) copiesPaced(ctx context.Context, round int, ack string, tags []s
 
 // pipelinedSets writes in pipelines for a while and returns the writes answered a
 // second. With wait a WAIT 1 stands behind each pipeline, and has to be answered
-// with a replica.
+// with a replica. The pipelines are made beforehand and their replies compared as
+// they are: servers share the machine with this client.
 func pipelinedSets(ctx context.Context, address string, tags []string, length time.Duration, wait bool) (float64, error) {
+	want := bytes.Repeat([]byte("+OK\r\n"), copiesPipeline)
+	if wait {
+		want = append(want, ":1\r\n"...)
+	}
 	var done atomic.Int64
 	var group sync.WaitGroup
 	errs := make(chan error, copiesClients)
-	value := string(make([]byte, valueBytes))
-	began := time.Now()
+	ready := make(chan struct{})
 	for id := range copiesClients {
+		r := rand.New(rand.NewPCG(uint64(id), 0))
 		group.Go(func() {
-			c, err := nodes.Dial(ctx, address)
+			c, err := net.Dial("tcp", address)
 			if err != nil {
 				errs <- err
 				return
 			}
 			defer c.Close()
-			r := rand.New(rand.NewPCG(uint64(id), 0))
-			for time.Since(began) < length && ctx.Err() == nil {
-				for range copiesPipeline {
-					c.Send("SET", tags[r.IntN(len(tags))]+strconv.Itoa(r.IntN(keysPerTag)), value)
-				}
-				replies := copiesPipeline
-				if wait {
-					c.Send("WAIT", "1", "1000")
-					replies++
-				}
-				if err := answered(c, replies, wait); err != nil {
+			var pipelines [pipelinesMade][]byte
+			for i := range pipelines {
+				pipelines[i] = pipelineOfSets(r, tags, wait)
+			}
+			got := make([]byte, len(want))
+			<-ready
+			for i, began := 0, time.Now(); time.Since(began) < length && ctx.Err() == nil; i++ {
+				if err := exchange(c, pipelines[i%pipelinesMade], got, want); err != nil {
 					errs <- err
 					return
 				}
@@ -177,6 +182,8 @@ func pipelinedSets(ctx context.Context, address string, tags []string, length ti
 			}
 		})
 	}
+	began := time.Now()
+	close(ready)
 	group.Wait()
 	select {
 	case err := <-errs:
@@ -186,22 +193,35 @@ func pipelinedSets(ctx context.Context, address string, tags []string, length ti
 	}
 }
 
-// answered takes the replies of a pipeline.
-func answered(c *nodes.Conn, count int, wait bool) error {
-	if err := c.Flush(); err != nil {
+// pipelineOfSets returns the requests of one pipeline.
+func pipelineOfSets(r *rand.Rand, tags []string, wait bool) []byte {
+	w := resp.Writer{}
+	value := make([]byte, valueBytes)
+	for range copiesPipeline {
+		w.Array(3)
+		w.BulkString("SET")
+		w.BulkString(tags[r.IntN(len(tags))] + strconv.Itoa(r.IntN(keysPerTag)))
+		w.Bulk(value)
+	}
+	if wait {
+		w.Array(3)
+		w.BulkString("WAIT")
+		w.BulkString("1")
+		w.BulkString("1000")
+	}
+	return w.Buf
+}
+
+// exchange sends a pipeline and takes its replies, which have to be those wanted.
+func exchange(c net.Conn, pipeline, got, want []byte) error {
+	if _, err := c.Write(pipeline); err != nil {
 		return err
 	}
-	for i := range count {
-		r, err := c.Receive()
-		if err == nil {
-			err = r.Err()
-		}
-		if err == nil && wait && i == count-1 && r.Int < 1 {
-			err = fmt.Errorf("no replica has answered WAIT")
-		}
-		if err != nil {
-			return err
-		}
+	if n, err := io.ReadFull(c, got); err != nil {
+		return fmt.Errorf("replies: %w after %q", err, got[:n])
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("replies to SETs: %q", got)
 	}
 	return nil
 }
@@ -279,13 +299,7 @@ func replicates(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, formWithin)
 	defer cancel()
 	for {
-		c, err := nodes.Dial(ctx, address)
-		if err == nil {
-			c.Send("SET", "k", "v")
-			c.Send("WAIT", "1", "1000")
-			err = answered(c, 2, true)
-			c.Close()
-		}
+		_, err := pipelinedSets(ctx, address, []string{"k"}, time.Millisecond, true)
 		if err == nil {
 			return nil
 		}
