@@ -31,7 +31,8 @@ func newWorldOf(t testing.TB, namespaces []*cache.Namespace, change ...func(*Con
 	w.now.Store(testerStart)
 	var service *cache.Cache
 	store, err := memory.Open(memory.Config{
-		Shards: 16, Clock: w.now.Load, Observer: &w.observer,
+		Partitions: true,
+		Shards:     16, Clock: w.now.Load, Observer: &w.observer,
 		Voided: func(db int, key []byte) { service.Voided(db, key) },
 	})
 	if err != nil {

@@ -60,10 +60,6 @@ func (c *Context) run() {
 // Reply returns the writer of the reply.
 func (c *Context) Reply() *resp.Writer { return &c.Session.Out }
 
-// Lock locks a key of the client's database; the caller releases the handle.
-// No two handles may be held at once: see lockEvery.
-func (c *Context) Lock(key []byte) memory.Handle { return c.Cache.Lock(c.DB, key, c.Now) }
-
 // Lookup is a client's read of a key: it counts a hit or a miss, tells the
 // eviction policy, and notes a miss that a source could fill. In that case the
 // executor takes the reply back, asks the source, and runs the command again;

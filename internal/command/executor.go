@@ -191,10 +191,14 @@ func (x *Executor) Execute(s *Session, args [][]byte) Outcome {
 
 // execute is Execute for a command that was found, nil for none.
 func (x *Executor) execute(s *Session, cmd *Command, args [][]byte) Outcome {
+	var out Outcome
 	if cmd == nil || !cmd.plain || !cmd.takes(len(args)) || s.gates != 0 || x.gates.Load() != 0 || s.stage != nil {
-		return x.checked(s, cmd, args)
+		out = x.checked(s, cmd, args)
+	} else {
+		out = x.run(s, cmd, args, !cmd.quick)
 	}
-	return x.run(s, cmd, args, !cmd.quick)
+	s.ahead.key = nil
+	return out
 }
 
 // checked is the long way of a request: errors are told, and everything a

@@ -60,7 +60,8 @@ const (
 // It returns when the table is in force: every request from then on goes by it,
 // and every request that went by the one before has been executed, forwarded,
 // or waits and will go by the new one. It waits for the batches that are at work, no
-// longer than a turn of an event loop takes. Safe for concurrent use.
+// longer than a turn of an event loop takes. The store has to have partitions. Safe
+// for concurrent use.
 func (x *Executor) Reroute(r *cluster.Routes) {
 	t := &x.routes
 	t.mu.Lock()
@@ -191,7 +192,7 @@ func (s *Session) wayOfMany(cmd *Command, args [][]byte) (w way) {
 // way.
 func (x *Executor) route(s *Session, cmd *Command, args [][]byte) (out Outcome, done bool) {
 	if cmd.keys.form == oneKeyAt {
-		s.partition = hashing.PartitionOf(args[cmd.keys.at])
+		s.partition = x.placeOf(s, args[cmd.keys.at]).Partition()
 		if s.routes.IsHere(s.partition) {
 			return Continue, false
 		}

@@ -55,6 +55,7 @@ type Session struct {
 	// node is alone.
 	routes      *cluster.Routes
 	partition   int       // of the key of the request at work, when it has one and is routed
+	ahead       Ahead     // what is known of that key
 	readsCopies bool      // READONLY: of what this node has a copy it is served
 	fromCopy    bool      // the request at work reads a copy
 	nearCopy    *nearCopy // what answers the request at work; nil: it is executed

@@ -26,7 +26,7 @@ const testerStart = 1_700_000_000_000
 func newTester(t testing.TB) *tester {
 	r := &tester{t: t, now: new(atomic.Int64)}
 	r.now.Store(testerStart)
-	store, err := memory.Open(memory.Config{Shards: 16, Clock: r.now.Load})
+	store, err := memory.Open(memory.Config{Shards: 16, Partitions: true, Clock: r.now.Load})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,22 +9,24 @@ import (
 // requests that name them, so that what it knows of them is at hand by then.
 type Prefetcher interface {
 	// Soon is called with a key that a request will name, a few requests before.
-	Soon(s *command.Session, key []byte) (token uint64)
-	// Sooner is called with the token some requests later.
-	Sooner(s *command.Session, token uint64)
+	Soon(s *command.Session, key []byte) command.Ahead
+	// Sooner is called with the same some requests later.
+	Sooner(s *command.Session, a *command.Ahead)
+	// Next is called before the request itself is executed.
+	Next(s *command.Session, a command.Ahead)
 }
 
 // lookahead goes through a pipeline of requests some steps before they are
 // executed. The zero value looks at nothing.
 //
 // Invariant: the next queued requests of the buffer have been looked at, and
-// at is where the one behind them begins.
+// at is where the one behind them begins; the newest elements of keys are theirs.
 type lookahead struct {
 	exec   Prefetcher // nil: do not look
 	at     int
 	queued int
 	newest uint32
-	tokens [aheadRing]uint64
+	keys   [aheadRing]command.Ahead
 }
 
 const (
@@ -51,19 +53,14 @@ func (a *lookahead) look(s *command.Session, buf []byte, used int) {
 		if n == 0 {
 			break
 		}
-		token := uint64(0)
-		if key != nil {
-			token = a.exec.Soon(s, key)
-		}
 		a.newest++
-		a.tokens[a.newest%aheadRing] = token
+		a.keys[a.newest%aheadRing] = a.exec.Soon(s, key)
 		a.at += n
 		a.queued++
-		if earlier := a.tokens[(a.newest-aheadHalf)%aheadRing]; earlier != 0 {
-			a.exec.Sooner(s, earlier)
-		}
+		a.exec.Sooner(s, &a.keys[(a.newest-aheadHalf)%aheadRing])
 	}
 	if a.queued > 0 {
 		a.queued--
+		a.exec.Next(s, a.keys[(a.newest-uint32(a.queued))%aheadRing])
 	}
 }

@@ -88,7 +88,8 @@ func (s *shard) checkSpaces(blocks map[Ref]bool) error {
 func (s *shard) checkSpace(k *keyspace, blocks map[Ref]bool) (err error) {
 	n, timed, negative, last := uint64(0), uint64(0), uint64(0), uint32(0)
 	k.index.ascend(0, func(hash uint32, r Ref) bool {
-		at := s.store.place(s.key(r))
+		at := s.store.Place(s.key(r))
+		shard, local := s.store.shardOf(at)
 		switch {
 		case hash < last:
 			err = fmt.Errorf("index is not sorted at %d", r)
@@ -96,8 +97,8 @@ func (s *shard) checkSpace(k *keyspace, blocks map[Ref]bool) (err error) {
 			err = fmt.Errorf("index points to %d, which is no block", r)
 		case uint32(at.hash) != hash:
 			err = fmt.Errorf("entry %d has another hash than its slot", r)
-		case at.shard != s.number || at.local != int(k.local):
-			err = fmt.Errorf("entry %d belongs to shard %d, partition %d of it", r, at.shard, at.local)
+		case shard != s.number || local != int(k.local):
+			err = fmt.Errorf("entry %d belongs to shard %d, partition %d of it", r, shard, local)
 		case s.spaceOf(r, s.key(r)) != k:
 			err = fmt.Errorf("entry %d is in the wrong keyspace", r)
 		}

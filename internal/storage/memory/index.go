@@ -20,12 +20,15 @@ import (
 //
 // Invariant: slots of a table, empty ones left out, ascend by hash.
 // Invariant: the entries of one hash are in one table, never in both.
+//
+// What a search reads stands first, within one cache line: a node of a cluster
+// has a thousand indexes.
 type index struct {
+	boundary uint64 // hashes below are in table; allHashes while there is no other
 	table
 	old      table
 	cursor   uint64 // first slot of old that has not been moved
 	released uint64 // slots of old whose memory has been given back
-	boundary uint64 // hashes below are in table; meaningful while old.n > 0
 	count    uint64
 	hint     *hint  // where others learn the table's place; may be nil
 	arena    *arena // where small tables are; nil: every table has its own region
@@ -35,14 +38,15 @@ type index struct {
 // table is one array of slots. The capacity is n plus a tail that takes
 // entries pushed beyond the last home.
 type table struct {
-	region offheap.Region
-	block  Ref // of the arena, for a small table; 0: it has its own region
 	slots  []uint64
 	n      uint64 // homes; 0: no table
 	last   uint64 // first slot behind the last one ever used
+	region offheap.Region
+	block  Ref // of the arena, for a small table; 0: it has its own region
 }
 
 const (
+	allHashes   = 1 << 32
 	indexTail   = 512
 	indexStart  = 64
 	moveAtOnce  = 1 << 12 // tables up to this size grow in one step
@@ -83,10 +87,10 @@ func (x *index) mapped() uint64 {
 
 // in returns the table that holds a hash and the slot at which to begin.
 func (x *index) in(hash uint32) (*table, uint64) {
-	if x.old.n != 0 && uint64(hash) >= x.boundary {
-		return &x.old, max(x.old.home(hash), x.cursor)
+	if uint64(hash) < x.boundary {
+		return &x.table, x.home(hash)
 	}
-	return &x.table, x.home(hash)
+	return &x.old, max(x.old.home(hash), x.cursor)
 }
 
 // find returns the entry with that hash and key, zero when there is none.
@@ -234,6 +238,9 @@ func (x *index) resize(n uint64) {
 func (x *index) begin(n uint64) {
 	x.old, x.table = x.table, newTable(n)
 	x.cursor, x.released, x.boundary = 0, 0, 0
+	if x.old.n == 0 {
+		x.boundary = allHashes
+	}
 	x.publish()
 	if x.old.n <= moveAtOnce {
 		x.finishMove()
@@ -287,7 +294,7 @@ func (x *index) move(n uint64) {
 	}
 	if x.cursor >= end {
 		x.drop(&x.old)
-		x.cursor, x.released, x.boundary = 0, 0, 0
+		x.cursor, x.released, x.boundary = 0, 0, allHashes
 		return
 	}
 	if x.cursor-x.released >= releaseStep {
@@ -302,7 +309,7 @@ func (x *index) ascend(from uint32, fn func(hash uint32, ref Ref) bool) {
 	if x.n == 0 {
 		return
 	}
-	if x.old.n == 0 || uint64(from) < x.boundary {
+	if uint64(from) < x.boundary {
 		if !x.table.ascend(x.home(from), from, fn) {
 			return
 		}
@@ -346,6 +353,6 @@ func (x *index) near(hash uint32) Ref {
 func (x *index) free() {
 	x.drop(&x.table)
 	x.drop(&x.old)
-	x.cursor, x.released, x.boundary, x.count = 0, 0, 0, 0
+	x.cursor, x.released, x.boundary, x.count = 0, 0, allHashes, 0
 	x.publish()
 }

@@ -47,7 +47,7 @@ func (x *index) repack(n uint64) {
 		t = x.newPacked(n)
 	}
 	x.drop(&x.table)
-	x.table = t
+	x.table, x.boundary = t, allHashes
 	x.publish()
 }
 

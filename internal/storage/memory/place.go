@@ -26,12 +26,16 @@ type hashes struct {
 	localBits   uint // bits of a local number; 0 without partitions
 }
 
-// place is where a key belongs. The lower half of hash is its place in the
-// index.
-type place struct {
-	hash         uint64
-	shard, local int
+// Place is where a key belongs in a store. It stays the same for as long as the
+// store lives, and is of no use in another.
+type Place struct {
+	hash      uint64 // the lower half is the place in the index
+	partition int    // 0 in stores without them
 }
+
+// Partition returns the partition of the key. It is 0 in a store without
+// [Config.Partitions].
+func (p Place) Partition() int { return p.partition }
 
 func newHashes(c Config) hashes {
 	shardBits := uint(bits.TrailingZeros(uint(c.Shards)))
@@ -56,13 +60,21 @@ func (h *hashes) hash(key []byte) uint64 {
 	return maphash.Bytes(h.random, key)
 }
 
-func (h *hashes) place(key []byte) place {
-	hash := h.hash(key)
+// Place returns the place of a key.
+func (h *hashes) Place(key []byte) Place {
 	if !h.partitioned {
-		return place{hash: hash, shard: int(hash >> h.shift)}
+		return Place{hash: h.hash(key)}
 	}
-	p := hashing.PartitionOf(key)
-	return place{hash: hash, shard: p & h.shardMask, local: p >> h.shardBits}
+	return Place{h.hash(key), hashing.PartitionOf(key)}
+}
+
+// shardOf returns the number of the shard of a place, and that of its partition in
+// the shard.
+func (h *hashes) shardOf(p Place) (shard, local int) {
+	if !h.partitioned {
+		return int(p.hash >> h.shift), 0
+	}
+	return p.partition & h.shardMask, p.partition >> h.shardBits
 }
 
 // local returns the number of a key's partition in its shard.

@@ -12,53 +12,38 @@ import (
 // [Store.PrefetchSlot] for each, a little later [Store.PrefetchEntry]. This is
 // the group prefetching of Chen et al., ICDE 2004, spread over requests.
 
-// tableHint tells where an index lies without a lock. It may be out of date: it
-// is used for hints only.
-type tableHint struct {
-	slots offheap.Address
-	n     uint64
+// hint tells where an index and its slots lie, without a lock. What it says may be
+// out of date, and its parts may not belong together: it is used to load memory
+// early, and for nothing else.
+type hint struct {
+	index atomic.Pointer[index]
+	slots atomic.Uint64 // address
+	n     atomic.Uint64 // homes; 0: no table
 }
 
-// hint makes the index's place known, after it has changed.
+// publish makes the index's place known, after it has changed.
 func (x *index) publish() {
 	if x.hint == nil {
 		return
 	}
-	if x.n == 0 {
-		x.hint.Store(nil)
-		return
+	if x.n != 0 {
+		x.hint.slots.Store(uint64(x.address()))
 	}
-	x.hint.Store(&tableHint{slots: x.address(), n: x.n})
+	x.hint.n.Store(x.n)
 }
 
-type hint = atomic.Pointer[tableHint]
-
-// PrefetchSlot has the slot of a key loaded and returns what PrefetchEntry
-// wants.
-func (s *Store) PrefetchSlot(db int, key []byte) (token uint64) {
-	at := s.place(key)
-	if t := s.shards[at.shard].hints[s.spaceAt(db, at.local)].Load(); t != nil {
-		offheap.Prefetch(t.slots + offheap.Address(uint64(uint32(at.hash))*t.n>>32*8))
+// PrefetchSlot has the slot of a key loaded and returns the key's place.
+func (s *Store) PrefetchSlot(db int, key []byte) Place {
+	at := s.Place(key)
+	shard, local := s.shardOf(at)
+	h := &s.shards[shard].hints[s.spaceAt(db, local)]
+	if n := h.n.Load(); n != 0 {
+		offheap.Prefetch(offheap.Address(h.slots.Load() + uint64(uint32(at.hash))*n>>32*8))
+		if s.partitioned { // one index of a thousand
+			offheap.Prefetch(offheap.AddressIn(h.index.Load()))
+		}
 	}
-	return s.token(at)
-}
-
-// token packs a place: with partitions local number, shard and the lower half
-// of the hash, without them the hash, from which all else follows.
-func (h *hashes) token(at place) uint64 {
-	if !h.partitioned {
-		return at.hash
-	}
-	return uint64(at.local<<h.shardBits|at.shard)<<32 | uint64(uint32(at.hash))
-}
-
-// placeOf is the inverse of token.
-func (h *hashes) placeOf(token uint64) place {
-	if !h.partitioned {
-		return place{hash: token, shard: int(token >> h.shift)}
-	}
-	p := int(token >> 32)
-	return place{hash: uint64(uint32(token)), shard: p & h.shardMask, local: p >> h.shardBits}
+	return at
 }
 
 // maxPrefetch bounds the cache lines loaded of an entry: what follows the
@@ -66,19 +51,19 @@ func (h *hashes) placeOf(token uint64) place {
 const maxPrefetch = 10
 
 // PrefetchEntry has the entry of a key loaded whose slot has arrived.
-func (s *Store) PrefetchEntry(db int, token uint64) {
-	of := s.placeOf(token)
-	sh := s.shards[of.shard]
+func (s *Store) PrefetchEntry(db int, at Place) {
+	shard, local := s.shardOf(at)
+	sh := s.shards[shard]
 	if !sh.mu.TryLock() {
 		return
 	}
-	if k := sh.spaces[s.spaceAt(db, of.local)]; k != nil {
-		if r := k.index.first(uint32(of.hash)); r != 0 {
-			at := sh.region.AddressOf(uint64(r) * unit)
+	if k := sh.spaces[s.spaceAt(db, local)]; k != nil {
+		if r := k.index.first(uint32(at.hash)); r != 0 {
+			entry := sh.region.AddressOf(uint64(r) * unit)
 			// As many lines as an entry of the shard has on average.
 			lines := min(sh.liveUnits*unit/64/sh.entries+2, maxPrefetch)
 			for line := range offheap.Address(lines) {
-				offheap.Prefetch(at + 64*line)
+				offheap.Prefetch(entry + 64*line)
 			}
 		}
 	}

@@ -56,14 +56,15 @@ type shardStats struct {
 // keyspace is one numbered database within a shard or, in a store with
 // partitions, within one partition.
 type keyspace struct {
-	id        uint16 // what entries carry; SwapDB gives it to another database
-	local     uint16 // the partition's number in the shard
-	number    Ref    // place in shard.live
 	index     index
-	mapped    uint64 // bytes of the index in shard.mapped
-	negatives uint64 // remembered absences
-	timed     uint64 // entries that expire
-	untold    uint64 // entries evicted without a tap to be told; see Store.EvictedUntold
+	id        uint16   // what entries carry; SwapDB gives it to another database
+	local     uint16   // the partition's number in the shard
+	number    Ref      // place in shard.live
+	mapped    uint64   // bytes of the index in shard.mapped
+	negatives uint64   // remembered absences
+	timed     uint64   // entries that expire
+	untold    uint64   // entries evicted without a tap to be told; see Store.EvictedUntold
+	_         [16]byte // so that it begins and ends with a cache line
 }
 
 func newShard(s *Store, number int) (sh *shard, err error) {
@@ -119,6 +120,7 @@ func (s *shard) makeSpace(at int) *keyspace {
 	db, local := at>>s.store.localBits, at&(1<<s.store.localBits-1)
 	k := &keyspace{id: s.ids[db], local: uint16(local), number: Ref(len(s.live))}
 	k.index.hint = &s.hints[at]
+	k.index.hint.index.Store(&k.index)
 	if s.store.partitioned {
 		k.index.arena, k.index.owner = &s.arena, k.number
 	}

@@ -162,7 +162,7 @@ func (s *Store) freeAll() {
 // decides what has expired. The key must stay unchanged until Release.
 func (s *Store) Lock(db int, key []byte, now int64) Handle {
 	if !s.plain {
-		return s.lockPlace(db, key, now)
+		return s.LockAt(s.Place(key), db, key, now)
 	}
 	hash := maphash.Bytes(s.random, key)
 	sh := s.shards[hash>>s.shift]
@@ -170,12 +170,12 @@ func (s *Store) Lock(db int, key []byte, now int64) Handle {
 	return Handle{s: sh, space: sh.space(db), db: db, key: key, hash: hash, now: now}
 }
 
-// lockPlace is Lock for a store with partitions or a seed.
-func (s *Store) lockPlace(db int, key []byte, now int64) Handle {
-	at := s.place(key)
-	sh := s.shards[at.shard]
+// LockAt is Lock for a key whose place is known.
+func (s *Store) LockAt(at Place, db int, key []byte, now int64) Handle {
+	shard, local := s.shardOf(at)
+	sh := s.shards[shard]
 	sh.mu.Lock()
-	return Handle{s: sh, space: sh.space(s.spaceAt(db, at.local)), db: db, key: key, hash: at.hash, now: now}
+	return Handle{s: sh, space: sh.space(s.spaceAt(db, local)), db: db, key: key, hash: at.hash, now: now}
 }
 
 // KeyRef names a key.
@@ -200,10 +200,11 @@ func (s *Store) LockAll(keys []KeyRef, now int64) (g Handles) {
 func (s *Store) LockInto(g *Handles, keys []KeyRef, now int64) {
 	g.handles, g.shards = g.handles[:0], g.shards[:0]
 	for _, k := range keys {
-		at := s.place(k.Key)
-		sh := s.shards[at.shard]
+		at := s.Place(k.Key)
+		shard, local := s.shardOf(at)
+		sh := s.shards[shard]
 		g.handles = append(g.handles, Handle{
-			s: sh, db: k.DB, key: k.Key, hash: at.hash, now: now, shared: true, local: uint16(at.local),
+			s: sh, db: k.DB, key: k.Key, hash: at.hash, now: now, shared: true, local: uint16(local),
 		})
 		g.shards = append(g.shards, sh)
 	}
@@ -364,7 +365,8 @@ func (s *Store) measureOverhead() {
 // Stage returns memory for a value of n bytes of a key that is about to be
 // written: see [Staged]. The caller has reserved the room.
 func (s *Store) Stage(db int, key []byte, n int) *Staged {
-	return s.shards[s.place(key).shard].stage(len(key), n)
+	shard, _ := s.shardOf(s.Place(key))
+	return s.shards[shard].stage(len(key), n)
 }
 
 // EachShard calls fn with the number of every shard while its lock is held.

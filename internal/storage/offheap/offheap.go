@@ -133,6 +133,9 @@ type Address uintptr
 // AddressOf returns the address of an offset.
 func (r *Region) AddressOf(off uint64) Address { return Address(uintptr(r.base) + uintptr(off)) }
 
+// AddressIn returns the address of Go's own memory; nil has address 0.
+func AddressIn[T any](p *T) Address { return Address(uintptr(unsafe.Pointer(p))) }
+
 // Prefetch asks the processor to have the cache line at an address at hand soon.
 // It is a hint: nothing happens when the address is not mapped any more.
 func Prefetch(a Address) { prefetch(uintptr(a)) }
