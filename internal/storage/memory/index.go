@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"math/bits"
+
 	"github.com/larder-cache/larder/internal/storage/offheap"
 )
 
@@ -329,8 +331,32 @@ func (t *table) ascend(i uint64, from uint32, fn func(hash uint32, ref Ref) bool
 	return true
 }
 
-// near returns the entry behind the home of a hash, wherever that is; of a
-// random hash a random entry. The index must not be empty.
+// randomTries is for how long random looks for a slot that is not empty. Tables
+// are at least 40 % full, but for the smallest.
+const randomTries = 64
+
+// random returns the entry that a random number stands for, each one with the same
+// probability. The index must not be empty.
+func (x *index) random(number uint64) Ref {
+	left := x.old.last - min(x.cursor, x.old.last)
+	for range randomTries {
+		at, _ := bits.Mul64(number, x.last+left)
+		s := uint64(0)
+		if at < x.last {
+			s = x.slots[at]
+		} else {
+			s = x.old.slots[x.cursor+at-x.last]
+		}
+		if s != 0 {
+			return Ref(s)
+		}
+		number = mix(number)
+	}
+	return x.near(uint32(number >> 32))
+}
+
+// near returns the entry behind the home of a hash, wherever that is. The index
+// must not be empty.
 func (x *index) near(hash uint32) Ref {
 	t, i := x.in(hash)
 	for ; i < t.last; i++ {

@@ -47,7 +47,7 @@ func (s *shard) throw(random uint64) Ref {
 		k := s.live[which]
 		random = mix(random)
 		if at, rest := bits.Mul64(random, s.fullest); at < k.index.count {
-			return k.index.near(uint32(rest >> 32))
+			return k.index.random(rest)
 		}
 		random = mix(random)
 	}
@@ -72,7 +72,7 @@ func pick(spaces []*keyspace, total, random uint64) Ref {
 			continue
 		}
 		if at < k.index.count {
-			return k.index.near(uint32(rest >> 32))
+			return k.index.random(rest)
 		}
 		at -= k.index.count
 	}
