@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/nodes"
-	"github.com/larder-cache/larder/internal/resp"
 )
 
 // What the suite copies asks for, beside sizes that all suites share.
@@ -195,21 +194,16 @@ func pipelinedSets(ctx context.Context, address string, tags []string, length ti
 
 // pipelineOfSets returns the requests of one pipeline.
 func pipelineOfSets(r *rand.Rand, tags []string, wait bool) []byte {
-	w := resp.Writer{}
+	var b bytes.Buffer
 	value := make([]byte, valueBytes)
 	for range copiesPipeline {
-		w.Array(3)
-		w.BulkString("SET")
-		w.BulkString(tags[r.IntN(len(tags))] + strconv.Itoa(r.IntN(keysPerTag)))
-		w.Bulk(value)
+		key := tags[r.IntN(len(tags))] + strconv.Itoa(r.IntN(keysPerTag))
+		fmt.Fprintf(&b, "*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(key), key, len(value), value)
 	}
 	if wait {
-		w.Array(3)
-		w.BulkString("WAIT")
-		w.BulkString("1")
-		w.BulkString("1000")
+		b.WriteString("*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$4\r\n1000\r\n")
 	}
-	return w.Buf
+	return b.Bytes()
 }
 
 // exchange sends a pipeline and takes its replies, which have to be those wanted.
