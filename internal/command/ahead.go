@@ -25,7 +25,7 @@ func (x *Executor) Soon(s *Session, key []byte) Ahead {
 }
 
 // Sooner has the entry loaded from memory whose key Soon was told of.
-func (x *Executor) Sooner(s *Session, a *Ahead) {
+func (x *Executor) Sooner(s *Session, a Ahead) {
 	if a.key != nil {
 		x.store.PrefetchEntry(s.DB, a.at)
 	}

@@ -238,6 +238,21 @@ func (x *Executor) LetGo(s *Session) bool {
 	return true
 }
 
+// BeginTurn says that an event loop begins to execute requests; see
+// [replication.Logs.BeginTurn].
+func (x *Executor) BeginTurn() {
+	if x.logs != nil {
+		x.logs.BeginTurn()
+	}
+}
+
+// EndTurn ends what BeginTurn has begun.
+func (x *Executor) EndTurn() {
+	if x.logs != nil {
+		x.logs.EndTurn()
+	}
+}
+
 // AwaitAcknowledged waits until what the session has answered may be told. It
 // reports false when it never may be, or the client is gone. To be called by the
 // session's goroutine, outside of Begin and End.

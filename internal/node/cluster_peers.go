@@ -177,84 +177,6 @@ func (l *lines) since(id cluster.NodeID) time.Time {
 	return l.listening[id]
 }
 
-// Stream implements [membership.Peers].
-func (l *lines) Stream(to *cluster.Node) replication.Transport {
-	return &stream{lines: l, to: *to, waiting: map[uint64]func([]replication.Refusal, error){}}
-}
-
-// stream carries the batches of one stream. It implements
-// [replication.Transport] and [peer.Sink].
-type stream struct {
-	lines *lines
-	to    cluster.Node
-
-	mu      sync.Mutex
-	next    uint64                                        // GUARDED_BY(mu), as the next
-	waiting map[uint64]func([]replication.Refusal, error) // by tag
-}
-
-// upWithin is for how long a batch waits for its link: a node that has just
-// joined may not be reached yet.
-const upWithin = 2 * time.Second
-
-// Send implements [replication.Transport]. It waits for the link, up to
-// upWithin, and when that is full.
-func (s *stream) Send(batch []byte, done func([]replication.Refusal, error)) {
-	ctx, cancel := context.WithTimeout(context.Background(), upWithin)
-	defer cancel()
-	link, err := s.lines.link(ctx, &s.to, laneStream)
-	if err != nil {
-		done(nil, err)
-		return
-	}
-	s.mu.Lock()
-	s.next++
-	tag := s.next
-	s.waiting[tag] = done
-	s.mu.Unlock()
-	for {
-		err := link.Submit(kindBatch, peer.Payload{Head: batch}, s, tag)
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, peer.ErrBusy) || ctx.Err() != nil {
-			s.finish(tag, nil, err)
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// kindBatch is the only kind of the lane stream.
-const kindBatch uint8 = 1
-
-// Complete implements [peer.Sink].
-func (s *stream) Complete(tag uint64, r peer.Reply, err error) {
-	var refused []replication.Refusal
-	if err == nil {
-		if r.Status != statusDone {
-			err = errors.New(string(r.Data))
-		} else {
-			refused, err = replication.ParseRefusals(r.Data)
-		}
-		r.Release()
-	}
-	s.finish(tag, refused, err)
-}
-
-// Flush implements [peer.Sink].
-func (s *stream) Flush() {}
-
-func (s *stream) finish(tag uint64, refused []replication.Refusal, err error) {
-	s.mu.Lock()
-	done := s.waiting[tag]
-	delete(s.waiting, tag)
-	s.mu.Unlock()
-	if done != nil {
-		done(refused, err)
-	}
-}
-
 // Open implements [peer.Handler].
 func (l *lines) Open(from peer.Info, lane string, r *peer.Responder) (peer.Session, error) {
 	id, err := cluster.ParseNodeID(from.Node)
@@ -271,7 +193,7 @@ func (l *lines) Open(from peer.Info, lane string, r *peer.Responder) (peer.Sessi
 		s := &serial{from: id, member: l.member, out: r, queue: make(chan queued, 64), done: make(chan struct{})}
 		s.answer = s.control
 		if lane == laneStream {
-			s.answer = s.apply
+			s.answer, s.quick = s.apply, replication.IsQuick
 		}
 		go s.run()
 		return s, nil
@@ -283,12 +205,14 @@ func (l *lines) Open(from peer.Info, lane string, r *peer.Responder) (peer.Sessi
 
 // serial serves a lane in order, in a goroutine of its own: what it does may
 // take its time, and heartbeats go on meanwhile. A full queue makes the other
-// node wait.
+// node wait. What is quick, and has nothing before it, is served at once.
 type serial struct {
 	from   cluster.NodeID
 	member *membership.Member
 	out    *peer.Responder
 	answer func(kind uint8, data []byte) ([]byte, error)
+	quick  func(data []byte) bool // nil: nothing is
+	before atomic.Int32           // requests in the queue or at work
 	queue  chan queued
 	done   chan struct{}
 }
@@ -302,7 +226,13 @@ type queued struct {
 }
 
 // Serve implements [peer.Session].
-func (s *serial) Serve(q peer.Request, _ *peer.Batch) {
+func (s *serial) Serve(q peer.Request, out *peer.Batch) {
+	if s.quick != nil && s.before.Load() == 0 && s.quick(q.Data) {
+		status, data := s.serve(q.Kind, q.Data)
+		_ = out.Reply(q.ID, status, peer.Payload{Head: data}) // it is short
+		return
+	}
+	s.before.Add(1)
 	s.queue <- queued{q.ID, q.Kind, q.Data, q.Retain()}
 }
 
@@ -318,14 +248,19 @@ func (s *serial) Close(error) {
 func (s *serial) run() {
 	defer close(s.done)
 	for q := range s.queue {
-		data, err := s.answer(q.kind, q.data)
+		status, data := s.serve(q.kind, q.data)
 		q.hold.Release()
-		status := statusDone
-		if err != nil {
-			status, data = statusFailed, []byte(err.Error())
-		}
 		_ = s.out.Reply(q.id, status, peer.Payload{Head: data}) // fails when the connection is gone
+		s.before.Add(-1)
 	}
+}
+
+func (s *serial) serve(kind uint8, data []byte) (status uint8, reply []byte) {
+	reply, err := s.answer(kind, data)
+	if err != nil {
+		return statusFailed, []byte(err.Error())
+	}
+	return statusDone, reply
 }
 
 func (s *serial) control(kind uint8, data []byte) ([]byte, error) {

@@ -109,7 +109,7 @@ func (c *Copy) confirm() uint64 {
 	if c.sender == nil {
 		return c.last.Load()
 	}
-	p, ok := c.sender.out.append(func(b []byte) []byte { return appendRecord(b, effectConfirm, c.partition, 0) })
+	p, ok := c.sender.out.appendQuick(func(b []byte) []byte { return appendRecord(b, effectConfirm, c.partition, 0) })
 	if !ok {
 		return never
 	}
@@ -249,7 +249,7 @@ func (c *Copy) put(db int, seq uint64, e memory.Entry) {
 }
 
 func (c *Copy) delete(db int, seq uint64, key []byte) {
-	c.appended(c.sender.out.append(func(b []byte) []byte { return appendDelete(b, c.partition, seq, db, key) }))
+	c.appended(c.sender.out.appendQuick(func(b []byte) []byte { return appendDelete(b, c.partition, seq, db, key) }))
 }
 
 func (c *Copy) clear(db int, seq uint64) {

@@ -311,7 +311,7 @@ func TestAbortedCopyIsReplacedByTheNext(t *testing.T) {
 	p.guard.mu.Lock()
 	p.guard.refuse = true
 	p.guard.mu.Unlock()
-	refused, err := p.receiver.Apply("a", appendDelete(p.sender.head(), 968, 9, 0, []byte("{a}1")))
+	refused, err := p.receiver.Apply("a", appendDelete(appendHead(nil, 1, p.sender.number, 0), 968, 9, 0, []byte("{a}1")))
 	if err != nil || !slices.Equal(refused, []Refusal{{968, NotTaken}}) {
 		t.Errorf("what is on its way when a move is given up: %v %v", refused, err)
 	}

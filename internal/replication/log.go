@@ -41,6 +41,9 @@ type Logs struct {
 
 	limits atomic.Pointer[Limits]
 
+	turns   turns
+	senders atomic.Pointer[[]*Sender] // of this node; replaced under mu
+
 	list [maxPartitions]atomic.Pointer[Log]
 
 	mu      sync.Mutex
@@ -329,8 +332,19 @@ func (m *mark) state() NeedState {
 	return Open
 }
 
+// urge has sent what the need waits for. Who waits may be whom the turn under way
+// waits for.
+func (n *Need) urge() {
+	for _, m := range n.marks {
+		if m.copy.sender != nil {
+			m.copy.sender.out.wake()
+		}
+	}
+}
+
 // Wait waits until a need is not open, or stop is closed.
 func (l *Logs) Wait(n *Need, stop <-chan struct{}) NeedState {
+	n.urge()
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {

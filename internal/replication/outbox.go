@@ -2,6 +2,7 @@ package replication
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
 )
@@ -19,7 +20,10 @@ type outbox struct {
 	total  uint64   // bytes ever queued
 	urgent uint64   // of them those up to the last record that is not deferred
 	closed bool     // the stream is broken: nothing is taken any more
+	slow   bool     // there is something among buf that may take its time; see isQuick
 
+	turns *turns        // of this node's event loops
+	hot   atomic.Bool   // something is queued that the turn under way is to send
 	ready chan struct{} // has an element when there is something to send
 }
 
@@ -34,11 +38,22 @@ type pinned struct {
 // while its shard is locked: copying less takes some 10 us at most.
 const largeValue = 64 << 10
 
-func newOutbox() *outbox { return &outbox{ready: make(chan struct{}, 1)} }
+func newOutbox(t *turns) *outbox { return &outbox{turns: t, ready: make(chan struct{}, 1)} }
 
 // append lets f append records and tells where they are; false when the stream
 // is broken.
 func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.slow = true
+	if p, ok = o.appendLocked(f); ok {
+		o.hurry()
+	}
+	return p, ok
+}
+
+// appendQuick is append for records that are quickly applied.
+func (o *outbox) appendQuick(f func(b []byte) []byte) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p, ok = o.appendLocked(f); ok {
@@ -52,6 +67,7 @@ func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) {
 func (o *outbox) defers(f func(b []byte) []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.slow = true
 	o.appendLocked(f)
 }
 
@@ -102,12 +118,18 @@ func (o *outbox) added(n int) {
 	o.total += uint64(n)
 }
 
-// hurry has everything sent that is queued.
+// hurry has everything sent that is queued: at the end of the turn under way, or
+// else by the sender's own goroutine.
 //
 // REQUIRES: o.mu held.
 func (o *outbox) hurry() {
 	o.urgent = o.total
-	o.wake()
+	if !o.hot.Load() {
+		o.hot.Store(true)
+	}
+	if !o.turns.note() {
+		o.wake()
+	}
 }
 
 // wake wakes the sender.
@@ -126,14 +148,29 @@ func pin(e memory.Entry, n int) (data []byte, release func(), ok bool) {
 	return e.Pin()
 }
 
-// take returns everything that is queued, and its bytes; spare is memory that
-// may be used for what comes next.
-func (o *outbox) take(spare []byte) (records []byte, large []pinned, queued int) {
+// load is what is taken from an outbox at a time.
+type load struct {
+	records []byte
+	large   []pinned // values that belong into records
+	bytes   int      // of both
+	slow    bool     // applying it may take its time
+}
+
+// take returns everything that is queued; spare is memory that may be used for
+// what comes next.
+func (o *outbox) take(spare []byte) load {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	records, large, queued = o.buf, o.large, o.queued
-	o.buf, o.large, o.queued = spare[:0], nil, 0
-	return records, large, queued
+	l := load{o.buf, o.large, o.queued, o.slow}
+	o.buf, o.large, o.queued, o.slow = spare[:0], nil, 0, false
+	return l
+}
+
+// waiting returns the bytes that are queued.
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.queued
 }
 
 // end returns the place in the stream behind everything queued so far.
@@ -165,16 +202,15 @@ func release(large []pinned) {
 	}
 }
 
-// join puts pinned values into their places behind a head, and lets them go.
-func join(head, records []byte, large []pinned, to []byte) []byte {
-	to = append(to[:0], head...)
+// join appends the records, with pinned values in their places, and lets these go.
+func (l *load) join(to []byte) []byte {
 	from := 0
-	for _, p := range large {
-		to = append(to, records[from:p.at]...)
+	for _, p := range l.large {
+		to = append(to, l.records[from:p.at]...)
 		to = append(to, p.value...)
 		from = p.at
 	}
-	to = append(to, records[from:]...)
-	release(large)
+	to = append(to, l.records[from:]...)
+	release(l.large)
 	return to
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,11 @@ import (
 
 // Transport carries batches to one node.
 type Transport interface {
-	// Send queues a batch and returns at once. done is called once, from any
-	// goroutine, when the node has applied the batch or when that can not be
-	// known any more; batches are applied in the order of their sending. The
-	// batch is the transport's until done. refused are the partitions that the node
-	// takes no more; all others have been applied.
+	// Send queues a batch and returns at once: it is called by event loops. done is
+	// called once, from any goroutine, when the node has applied the batch or when
+	// that can not be known any more; batches are applied in the order of their
+	// sending. The batch is the transport's until done. refused are the partitions
+	// that the node takes no more; all others have been applied.
 	Send(batch []byte, done func(refused []Refusal, err error))
 }
 
@@ -105,7 +106,12 @@ type Sender struct {
 	moved    time.Duration          // when acked has risen last, by Logs.now
 	isOver   bool                   // too much is queued: it is about to end
 	err      error                  // why the sender has ended
-	progress *sync.Cond             // something of the above has changed
+	pumping  bool                   // a goroutine is inside pump
+	more     bool                   // it is to look again
+	progress *sync.Cond             // a batch is applied, or the sender has ended
+	queued   *sync.Cond             // there are copies to scan, or the sender has ended
+
+	spare []byte // of the goroutine inside pump: memory for what is queued next
 
 	ackedTo atomic.Uint64 // place in the stream up to which everything is applied; written under mu
 	heard   atomic.Int64  // when the last batch was sent that is applied, by Logs.now
@@ -128,13 +134,14 @@ func NewSender(cfg SenderConfig) *Sender {
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
-	s := &Sender{cfg: cfg, out: newOutbox(), copies: map[int]*Copy{}, early: map[uint64]batchSent{}, punctual: cfg.Logs.now()}
+	s := &Sender{cfg: cfg, out: newOutbox(&cfg.Logs.turns), copies: map[int]*Copy{}, early: map[uint64]batchSent{}, punctual: cfg.Logs.now()}
 	s.number = streams.Add(1)
 	if cfg.Version == nil {
 		s.cfg.Version = func() uint64 { return 0 }
 	}
-	s.progress = sync.NewCond(&s.mu)
+	s.progress, s.queued = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	cfg.Logs.changeSenders(func(list []*Sender) []*Sender { return append(list, s) })
 	s.done.Add(2)
 	go s.send()
 	go s.scan()
@@ -165,8 +172,12 @@ func (s *Sender) fail(err error) {
 	copies := s.copies
 	s.copies, s.scans = map[int]*Copy{}, nil
 	s.progress.Broadcast()
+	s.queued.Broadcast()
 	s.mu.Unlock()
 	s.cancel()
+	s.cfg.Logs.changeSenders(func(list []*Sender) []*Sender {
+		return slices.DeleteFunc(list, func(o *Sender) bool { return o == s })
+	})
 	s.out.close()
 	for _, c := range copies {
 		c.finish(err)
@@ -178,32 +189,71 @@ func (s *Sender) fail(err error) {
 // others on the wire.
 const maxInFlight = 4
 
-// send is the goroutine that makes batches of what is queued.
+// inlineBytes is the most that is made a batch of by whoever must not wait: an
+// event loop, or who takes the replies of a node.
+const inlineBytes = 64 << 10
+
+// send is the goroutine that sends what nobody else does.
 func (s *Sender) send() {
 	defer s.done.Done()
-	var spare []byte
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-s.out.ready:
 		}
-		if !s.await(func() bool { return s.sent-s.acked < maxInFlight }) {
-			return
-		}
-		records, large, n := s.out.take(spare)
-		spare = records // free for the next one when this batch is made
-		if n == 0 {
-			continue
-		}
-		batch := join(s.head(), records, large, make([]byte, 0, n+maxHead))
-		if cap(spare) > 4<<20 {
-			spare = nil
-		}
-		number, b := s.note(n)
-		s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
-		s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, b, refused, err) })
+		s.pump()
 	}
+}
+
+// flush sends what is queued, or leaves it to the goroutine send when it is much.
+func (s *Sender) flush() {
+	switch n := s.out.waiting(); {
+	case n == 0:
+	case n > inlineBytes:
+		s.out.wake()
+	default:
+		s.pump()
+	}
+}
+
+// pump sends what is queued. One goroutine does so at a time: who comes meanwhile
+// leaves it to that one. When too many batches are under way it is left to who
+// hears of the next that is applied.
+func (s *Sender) pump() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.more = true
+	if s.pumping {
+		return
+	}
+	s.pumping = true
+	for s.more && s.err == nil && s.sent-s.acked < maxInFlight {
+		s.more = false
+		s.mu.Unlock()
+		s.sendBatch()
+		s.mu.Lock()
+	}
+	s.pumping = false
+}
+
+// sendBatch makes a batch of what is queued and sends it.
+func (s *Sender) sendBatch() {
+	l := s.out.take(s.spare)
+	if s.spare = l.records; cap(s.spare) > 4<<20 {
+		s.spare = nil
+	}
+	if l.bytes == 0 {
+		return
+	}
+	batch := appendHead(make([]byte, 0, maxHead+l.bytes), s.cfg.Incarnation, s.number, s.cfg.Version())
+	if !l.slow {
+		batch[0] |= quickBit
+	}
+	batch = l.join(batch)
+	number, b := s.note(l.bytes)
+	s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
+	s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, b, refused, err) })
 }
 
 // note numbers a batch of so many bytes that is about to be sent.
@@ -231,8 +281,16 @@ func (s *Sender) age() {
 // maxHead is the most bytes of a batch's head.
 const maxHead = 1 + 3*binary.MaxVarintLen64
 
-func (s *Sender) head() []byte {
-	return appendHead(make([]byte, 0, maxHead), s.cfg.Incarnation, s.number, s.cfg.Version())
+// changeSenders replaces the list of senders.
+func (l *Logs) changeSenders(f func([]*Sender) []*Sender) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []*Sender
+	if now := l.senders.Load(); now != nil {
+		list = slices.Clone(*now)
+	}
+	list = f(list)
+	l.senders.Store(&list)
 }
 
 // applied is told of a batch's end.
@@ -261,6 +319,7 @@ func (s *Sender) applied(number uint64, b batchSent, refused []Refusal, err erro
 	s.progress.Broadcast()
 	s.mu.Unlock()
 	s.cfg.Logs.progress()
+	s.flush()
 }
 
 // refused ends the copy of a partition that the node does not take.
@@ -352,7 +411,7 @@ func (s *Sender) copy(log *Log, epoch uint64, resumes bool) (*Copy, error) {
 	}
 	s.mu.Lock()
 	s.scans = append(s.scans, c)
-	s.progress.Broadcast()
+	s.queued.Signal()
 	s.mu.Unlock()
 	s.cfg.Counters.Begun.Add(1)
 	return c, nil
@@ -362,19 +421,26 @@ func (s *Sender) copy(log *Log, epoch uint64, resumes bool) (*Copy, error) {
 func (s *Sender) scan() {
 	defer s.done.Done()
 	for {
-		var c *Copy
-		ok := s.await(func() bool {
-			if len(s.scans) == 0 {
-				return false
-			}
-			c, s.scans = s.scans[0], s.scans[1:]
-			return true
-		})
-		if !ok {
+		c := s.nextScan()
+		if c == nil {
 			return
 		}
 		c.scan()
 	}
+}
+
+// nextScan waits for a copy to scan; nil when the sender has ended.
+func (s *Sender) nextScan() (c *Copy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && len(s.scans) == 0 {
+		s.queued.Wait()
+	}
+	if s.err != nil {
+		return nil
+	}
+	c, s.scans = s.scans[0], s.scans[1:]
+	return c
 }
 
 // forget takes a copy out of the list.

@@ -48,6 +48,10 @@ type Holder interface {
 	LetGo(s *command.Session) bool
 	// AwaitAcknowledged waits until all may be told; false when some never may.
 	AwaitAcknowledged(s *command.Session) bool
+	// BeginTurn and EndTurn enclose what an event loop executes before it looks for
+	// events again: what copies have to get of it leaves at the end.
+	BeginTurn()
+	EndTurn()
 }
 
 // Commands makes an [Executor] of the command package's.

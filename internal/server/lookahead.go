@@ -11,7 +11,7 @@ type Prefetcher interface {
 	// Soon is called with a key that a request will name, a few requests before.
 	Soon(s *command.Session, key []byte) command.Ahead
 	// Sooner is called with the same some requests later.
-	Sooner(s *command.Session, a *command.Ahead)
+	Sooner(s *command.Session, a command.Ahead)
 	// Next is called before the request itself is executed.
 	Next(s *command.Session, a command.Ahead)
 }
@@ -57,7 +57,7 @@ func (a *lookahead) look(s *command.Session, buf []byte, used int) {
 		a.keys[a.newest%aheadRing] = a.exec.Soon(s, key)
 		a.at += n
 		a.queued++
-		a.exec.Sooner(s, &a.keys[(a.newest-aheadHalf)%aheadRing])
+		a.exec.Sooner(s, a.keys[(a.newest-aheadHalf)%aheadRing])
 	}
 	if a.queued > 0 {
 		a.queued--

@@ -82,7 +82,7 @@ const (
 	turnLarge = 512 << 10
 	// turnOutput is the output after which a turn ends.
 	turnOutput = 1 << 20
-	// gatheredEvents is after how many events requests for other nodes leave at the
+	// gatheredEvents is after how many events what is for other nodes leaves at the
 	// latest: some 200 us of work.
 	gatheredEvents = 32
 	// polls is how often a loop without events looks again before it sleeps:
@@ -115,10 +115,12 @@ func newLoop(srv *Server, all *loops) (*loop, error) {
 func (l *loop) run() {
 	for {
 		events := l.next()
+		l.beginTurn()
 		for i, e := range events {
 			l.handle(e)
 			if i%gatheredEvents == gatheredEvents-1 {
-				l.flushLanes()
+				l.endTurn()
+				l.beginTurn()
 			}
 		}
 		l.turns += len(events) + len(l.again)
@@ -128,7 +130,7 @@ func (l *loop) run() {
 		if len(l.again) > 0 {
 			l.serveAgain()
 		}
-		l.flushLanes()
+		l.endTurn()
 		if l.turns >= yieldTurns && l.srv.parked.Load() > 0 {
 			l.turns = 0
 			runtime.Gosched()
@@ -137,6 +139,20 @@ func (l *loop) run() {
 			return
 		}
 	}
+}
+
+func (l *loop) beginTurn() {
+	if l.srv.hold != nil {
+		l.srv.hold.BeginTurn()
+	}
+}
+
+// endTurn sends what other nodes are to get of what was executed.
+func (l *loop) endTurn() {
+	if l.srv.hold != nil {
+		l.srv.hold.EndTurn()
+	}
+	l.flushLanes()
 }
 
 // flushLanes sends what clients have had queued for other nodes: one write for
