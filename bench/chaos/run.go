@@ -45,12 +45,13 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	around.Binary, around.Parent, around.Args = binary, dir, []string{"--maxmemory", "256mb", "--loops", "1"}
+	around.Binary, around.Parent, around.Replicas = binary, dir, c.replicas
+	around.Args = []string{"--maxmemory", "256mb", "--loops", "1"}
 	if c.cluster, err = nodes.Begin(around); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.keepLogs(), c.cluster.Close()) }()
-	if err := c.form(ctx, dir); err != nil {
+	if err := c.form(ctx); err != nil {
 		return fmt.Errorf("form the cluster: %w", err)
 	}
 	file, err := os.Create(filepath.Join(o.out, "history.jsonl"))
@@ -79,16 +80,9 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 }
 
 // form starts the nodes and waits until every partition has its copies.
-func (c *chaos) form(ctx context.Context, dir string) error {
+func (c *chaos) form(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, formWithin)
 	defer cancel()
-	path := filepath.Join(dir, "larder.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, "cluster:\n  replicas: %d\n", c.replicas), 0o600); err != nil {
-		return err
-	}
-	if _, err := c.cluster.Add(ctx, "--config", path); err != nil {
-		return err
-	}
 	if err := c.cluster.Grow(ctx, c.nodes); err != nil {
 		return err
 	}

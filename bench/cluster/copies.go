@@ -9,9 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
@@ -33,11 +31,7 @@ const (
 // copies measures what it costs that another node has every write before it is
 // acknowledged, beside Redis with one replica when it is installed.
 func (b *bench) copies(ctx context.Context) (err error) {
-	config := filepath.Join(b.dir, "copies.yaml")
-	if err := os.WriteFile(config, []byte("cluster:\n  replicas: 1\n"), 0o600); err != nil {
-		return err
-	}
-	c, end, err := b.begin(ctx, b.nodes, nodes.Options{}, "--config", config)
+	c, end, err := b.begin(ctx, b.nodes, nodes.Options{Replicas: 1})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +21,11 @@ type Options struct {
 	// Parent is the directory that the temporary directory is made in. Default:
 	// the system's.
 	Parent string
+	// Replicas is how many copies of each partition the cluster keeps. Settings are
+	// the lines of YAML behind that in the configuration which it is formed with,
+	// still in the section cluster. Neither counts for a first node with a --config.
+	Replicas int
+	Settings []string
 	// Args are flags of larder serve for every node, behind those of this package.
 	Args []string
 	// Env are variables for every node, beside those of this process.
@@ -93,12 +99,16 @@ func (c *Cluster) Addresses() (list []string) {
 	return list
 }
 
-// noCopies is the configuration of a cluster that is given none: what is measured,
-// or killed, is one node's own.
-const noCopies = "cluster:\n  replicas: 0\n"
+// form writes the configuration that a cluster is formed with, and returns the flag
+// for it.
+func (c *Cluster) form() ([]string, error) {
+	path := filepath.Join(c.dir, "larder.yaml")
+	lines := append([]string{"cluster:", fmt.Sprint("  replicas: ", c.o.Replicas)}, c.o.Settings...)
+	return []string{"--config", path}, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
 
 // Add starts one more node and returns when it answers clients: the first forms
-// the cluster, without copies unless it is given a --config; every other one joins it through those that serve. args are more
+// the cluster, every other one joins it through those that serve. args are more
 // flags of larder serve.
 func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	var role []string
@@ -110,11 +120,11 @@ func (c *Cluster) Add(ctx context.Context, args ...string) (*Node, error) {
 	if role == nil {
 		role = []string{"--cluster"}
 		if !slices.Contains(append(args, c.o.Args...), "--config") {
-			path := filepath.Join(c.dir, "larder.yaml")
-			if err := os.WriteFile(path, []byte(noCopies), 0o600); err != nil {
+			config, err := c.form()
+			if err != nil {
 				return nil, err
 			}
-			role = append(role, "--config", path)
+			role = append(role, config...)
 		}
 	} else if c.o.Network != nil { // who is on loopback alone needs no token
 		token, err := c.Operate(ctx, "TOKEN", "CREATE")

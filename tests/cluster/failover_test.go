@@ -12,11 +12,7 @@ import (
 // until all are in sync. lines are more of the section cluster of its settings.
 func growCopied(t *testing.T, count int, lines ...string) *nodes.Cluster {
 	t.Helper()
-	c := begin(t, nodes.Options{})
-	settings := configured(t, append([]string{"cluster:", "  replicas: 1"}, lines...)...)
-	if _, err := c.Add(within(t), settings...); err != nil {
-		t.Fatal(err)
-	}
+	c := begin(t, nodes.Options{Replicas: 1, Settings: lines})
 	if err := c.Grow(within(t), count); err != nil {
 		t.Fatal(err)
 	}
