@@ -40,11 +40,7 @@ var clusterNumbers = []clusterNumber{
 // clusterCollector exports what the node knows of its cluster; nothing for one
 // that is alone.
 func (m *Monitor) clusterCollector() prometheus.Collector {
-	var families []family
-	for _, n := range clusterNumbers {
-		families = append(families, n.family)
-	}
-	return &collector{families, func(s sink) {
+	return &collector{familiesOf(clusterNumbers), func(s sink) {
 		if m.cfg.Cluster == nil {
 			return
 		}

@@ -38,10 +38,7 @@ func (m *Monitor) memoryCollector() prometheus.Collector {
 	expiring := gauge("larder_database_expiring_keys", "Keys with a time to live.", "db")
 	policy := gauge("larder_eviction_policy_info", "Always 1; the label is the eviction policy.", "policy")
 	families := []family{limit, fragments, keys, expiring, policy}
-	for _, n := range memoryNumbers {
-		families = append(families, n.family)
-	}
-	return &collector{families, func(s sink) {
+	return &collector{append(families, familiesOf(memoryNumbers)...), func(s sink) {
 		store := m.cfg.Cache.Store()
 		stats := store.Stats()
 		for _, n := range memoryNumbers {

@@ -1,6 +1,8 @@
 package monitoring
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/larder-cache/larder/internal/cluster/peer"
@@ -40,13 +42,7 @@ var peerTraffic = []struct {
 // alone.
 func (m *Monitor) peerCollector() prometheus.Collector {
 	failures := counter("larder_peer_failures_total", "Connections to and from other nodes that failed, by reason.", "reason")
-	families := []family{failures}
-	for _, n := range peerNumbers {
-		families = append(families, n.family)
-	}
-	for _, t := range peerTraffic {
-		families = append(families, t.family)
-	}
+	families := slices.Concat([]family{failures}, familiesOf(peerNumbers), familiesOf(peerTraffic))
 	return &collector{families, func(s sink) {
 		if m.cfg.Peers == nil {
 			return

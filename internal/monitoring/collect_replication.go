@@ -61,13 +61,7 @@ var streamNumbers = []struct {
 // replicationCollector exports copies and streams; nothing for a node that is
 // alone.
 func (m *Monitor) replicationCollector() prometheus.Collector {
-	var families []family
-	for _, n := range replicaNumbers {
-		families = append(families, n.family)
-	}
-	for _, n := range streamNumbers {
-		families = append(families, n.family)
-	}
+	families := append(familiesOf(replicaNumbers), familiesOf(streamNumbers)...)
 	return &collector{families, func(s sink) {
 		if m.cfg.Replication == nil {
 			return

@@ -48,10 +48,7 @@ func (m *Monitor) serverCollector() prometheus.Collector {
 	limits := counter("larder_server_limit_hits_total", "Clients refused or closed, and requests refused, for a limit.", "limit")
 	connections := gauge("larder_server_connections", "Connections that an event loop serves now.", "loop")
 	families := []family{closed, limits, connections}
-	for _, n := range serverNumbers {
-		families = append(families, n.family)
-	}
-	return &collector{families, func(s sink) {
+	return &collector{append(families, familiesOf(serverNumbers)...), func(s sink) {
 		stats := m.cfg.Server()
 		for _, n := range serverNumbers {
 			s.count(n.family, n.value(&stats))

@@ -1,6 +1,8 @@
 package monitoring
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/larder-cache/larder/internal/cache"
@@ -32,14 +34,8 @@ var namespaceNumbers = []namespaceNumber{
 func (m *Monitor) namespaceCollector() prometheus.Collector {
 	hitRatio := gauge("larder_namespace_hit_ratio", "Hits of reads since the start.", "namespace")
 	latency := histogram(source.LatencyMetric, source.LatencyHelp, "namespace")
-	families := []family{hitRatio, latency}
-	for _, n := range namespaceNumbers {
-		families = append(families, n.family)
-	}
 	loader := declared(source.LoaderMetrics(), "namespace")
-	for _, d := range loader {
-		families = append(families, d.family)
-	}
+	families := slices.Concat([]family{hitRatio, latency}, familiesOf(namespaceNumbers), familiesOf(loader))
 	return &collector{families, func(s sink) {
 		for _, n := range m.cfg.Cache.Namespaces() {
 			for _, number := range namespaceNumbers {
@@ -61,11 +57,7 @@ func (m *Monitor) namespaceCollector() prometheus.Collector {
 // sourceCollector exports the state of the gates of the sources.
 func (m *Monitor) sourceCollector() prometheus.Collector {
 	gates := declared(source.GateMetrics(), "source")
-	families := make([]family, len(gates))
-	for i, d := range gates {
-		families[i] = d.family
-	}
-	return &collector{families, func(s sink) {
+	return &collector{familiesOf(gates), func(s sink) {
 		for _, src := range m.cfg.Sources {
 			stats := src.Gate.Stats()
 			for _, d := range gates {

@@ -35,6 +35,18 @@ type family struct {
 	labels int
 }
 
+// itself is f; a declaration that embeds a family has it, too. See [familiesOf].
+func (f family) itself() family { return f }
+
+// familiesOf returns the families of declarations.
+func familiesOf[D interface{ itself() family }](list []D) []family {
+	families := make([]family, len(list))
+	for i, d := range list {
+		families[i] = d.itself()
+	}
+	return families
+}
+
 // counter declares a number that only grows. The name ends in _total.
 func counter(name, help string, labels ...string) family {
 	return family{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue, len(labels)}
