@@ -110,6 +110,30 @@ func (b *bench) after(d time.Duration) {
 	b.sample(b.now)
 }
 
+// exports compares metrics, named with the values of their labels behind them.
+func (b *bench) exports(numbers map[string]float64) {
+	b.t.Helper()
+	families, err := b.Registry().Gather()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				name += " " + l.GetValue()
+			}
+			got[name] = m.Gauge.GetValue() + m.Counter.GetValue()
+		}
+	}
+	for name, want := range numbers {
+		if got[name] != want {
+			b.t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+}
+
 func (b *bench) busy() {
 	b.do(100, "PING") // the sample begins within the first hundred
 	b.after(0)
@@ -401,25 +425,9 @@ func TestCluster(t *testing.T) {
 			t.Errorf("%s: %+v", wrong.words, h)
 		}
 	}
-	families, err := b.Registry().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.Metric {
-			if strings.HasPrefix(f.GetName(), "larder_cluster_") {
-				got[f.GetName()] = m.Gauge.GetValue()
-			}
-		}
-	}
-	for name, want := range map[string]float64{
+	b.exports(map[string]float64{
 		"larder_cluster_nodes_up": 2, "larder_cluster_nodes_down": 1, "larder_cluster_partitions_down": 9, "larder_cluster_service_up": 1,
-	} {
-		if got[name] != want {
-			t.Errorf("%s is %v, want %v", name, got[name], want)
-		}
-	}
+	})
 }
 
 // TestPeersAndCopies reads what a node of a cluster counts of the others.
@@ -436,27 +444,9 @@ func TestPeersAndCopies(t *testing.T) {
 	b.cfg.Replication = func() Replication {
 		return Replication{[]replication.ReplicaStats{{Node: "n2", InSync: 4, Lag: 1500 * time.Millisecond}}, &counters}
 	}
-	families, err := b.Registry().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.Metric {
-			name := f.GetName()
-			for _, l := range m.Label {
-				name += " " + l.GetValue()
-			}
-			got[name] = m.Gauge.GetValue() + m.Counter.GetValue()
-		}
-	}
-	for name, want := range map[string]float64{
+	b.exports(map[string]float64{
 		"larder_peer_links_up": 2, "larder_peer_bytes_total in": 11, "larder_peer_failures_total silent": 7,
 		"larder_replication_copies_in_sync n2": 4, "larder_replication_lag_seconds n2": 1.5, "larder_replication_copies_failed_total": 3,
 		"larder_replication_sync_differences_total": 8,
-	} {
-		if got[name] != want {
-			t.Errorf("%s is %v, want %v", name, got[name], want)
-		}
-	}
+	})
 }
