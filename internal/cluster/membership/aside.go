@@ -16,16 +16,14 @@ var ErrNoCopies = errors.New("cluster.replicas is 0: no partition has a copy on 
 // StepAside asks that the present process of a node own nothing that another node
 // has in sync; see [controller.Wishes]. It does not wait for that.
 func (m *Member) StepAside(ctx context.Context, id cluster.NodeID, by string) (notes []string, err error) {
-	m.mu.Lock()
-	l, alive := m.registry.alive[id]
-	m.mu.Unlock()
+	incarnation := m.incarnationOf(id)
 	switch {
 	case m.cfg.Moves.Replicas == 0:
 		return nil, ErrNoCopies
-	case !alive:
+	case incarnation == 0:
 		return nil, fmt.Errorf("node %s is down", id.Short())
 	}
-	return m.Ask(ctx, controller.Request{Kind: controller.Relieve, By: by, Node: id, Incarnation: l.Incarnation})
+	return m.Ask(ctx, controller.Request{Kind: controller.Relieve, By: by, Node: id, Incarnation: incarnation})
 }
 
 // IsAside reports whether a node has stepped aside.

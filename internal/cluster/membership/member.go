@@ -341,6 +341,14 @@ func (m *Member) Alive(id cluster.NodeID) bool {
 	return ok
 }
 
+// incarnationOf returns which process of a node is registered: 0, which no process
+// has, when none is.
+func (m *Member) incarnationOf(id cluster.NodeID) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.registry.alive[id].Incarnation
+}
+
 // SettingsApplied notes which revision of the settings is in force on this node,
 // for others to see.
 func (m *Member) SettingsApplied(revision int64) {

@@ -130,9 +130,7 @@ func (m *Member) begin(p int, epoch cluster.Epoch, to *cluster.Node, resume bool
 	if sender == nil {
 		return // this node stops
 	}
-	m.mu.Lock()
-	incarnation := m.registry.alive[to.ID].Incarnation
-	m.mu.Unlock()
+	incarnation := m.incarnationOf(to.ID)
 	log := m.logs.Open(p, m.receiver.Seq(p))
 	begin := sender.Copy
 	if resume {

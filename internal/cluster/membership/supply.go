@@ -91,10 +91,8 @@ func (m *Member) feed(p int, v *cluster.View) (busy bool) {
 // after its successor has answered. As long as nothing is written nobody else finds
 // out that a node which the view has in sync has nothing.
 func (m *Member) isAnother(id cluster.NodeID, c *copying) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now, ok := m.registry.alive[id]
-	return ok && now.Incarnation != c.incarnation
+	now := m.incarnationOf(id)
+	return now != 0 && now != c.incarnation
 }
 
 // require makes the acknowledgements count of whom the view has in sync and of
@@ -167,9 +165,7 @@ func (m *Member) hands(p int, r *cluster.Row) bool { return m.has.arrived(p, r.E
 // until the partition has arrived: a new owner that has been started anew since
 // gets all of it again.
 func (m *Member) handOver(p int, r *cluster.Row, to *cluster.Node) {
-	m.mu.Lock()
-	incarnation := m.registry.alive[to.ID].Incarnation
-	m.mu.Unlock()
+	incarnation := m.incarnationOf(to.ID)
 	m.moves.mu.Lock()
 	h := m.moves.handed[p]
 	m.moves.mu.Unlock()
