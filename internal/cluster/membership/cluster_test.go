@@ -203,6 +203,18 @@ func (l *line) Send(batch []byte, done func([]replication.Refusal, error)) {
 	}
 }
 
+// increment executes a request on a node that owns the key.
+func (n *testNode) increment(key []byte) (value uint64) {
+	h := n.store.Lock(0, key, n.store.Now())
+	defer h.Release()
+	if e, ok := h.Find(); ok {
+		value = binary.BigEndian.Uint64(e.Value())
+	}
+	value++
+	h.Set(binary.BigEndian.AppendUint64(nil, value), 0)
+	return value
+}
+
 // incr is a request that came to this node: it is executed by whoever owns the
 // key, exactly once.
 func (n *testNode) incr(key []byte) (value uint64, hops int) {
@@ -211,13 +223,7 @@ func (n *testNode) incr(key []byte) (value uint64, hops int) {
 		at.batch.RLock()
 		switch place := at.routes.Load().At(p); place.Kind {
 		case cluster.Here:
-			h := at.store.Lock(0, key, at.store.Now())
-			if e, ok := h.Find(); ok {
-				value = binary.BigEndian.Uint64(e.Value())
-			}
-			value++
-			h.Set(binary.BigEndian.AppendUint64(nil, value), 0)
-			h.Release()
+			value = at.increment(key)
 			at.batch.RUnlock()
 			return value, hops
 		case cluster.There:

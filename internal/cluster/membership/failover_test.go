@@ -35,13 +35,7 @@ func (n *testNode) acked(key []byte) (value uint64, known bool) {
 		at.batch.RLock()
 		switch place := at.routes.Load().At(p); place.Kind {
 		case cluster.Here:
-			h := at.store.Lock(0, key, at.store.Now())
-			if e, ok := h.Find(); ok {
-				value = binary.BigEndian.Uint64(e.Value())
-			}
-			value++
-			h.Set(binary.BigEndian.AppendUint64(nil, value), 0)
-			h.Release()
+			value = at.increment(key)
 			var need replication.Need
 			at.member.logs.Add(&need, p)
 			at.batch.RUnlock()
