@@ -186,6 +186,19 @@ func TestArriving(t *testing.T) {
 	})
 }
 
+// inherit makes a node the owner of all that another one had, which alone is told.
+func (c *nodes) inherit(from, to *node) {
+	c.change(func(v *cluster.View) {
+		for p := range v.Rows {
+			if int(v.Rows[p].Owner) == v.Index(from.id) {
+				v.Rows[p].Owner = int16(v.Index(to.id))
+				v.Rows[p].Epoch++
+			}
+		}
+	})
+	to.reroute(nil)
+}
+
 // When the owner is gone a read is tried again until it fails, a write that may
 // have been executed is not, and clients go on.
 func TestOwnerGone(t *testing.T) {
@@ -202,15 +215,7 @@ func TestOwnerGone(t *testing.T) {
 		owner.net.Close()
 		write.expect("-ERR The connection to the owner of the key was lost: whether the request was executed is not known\r\n")
 		write.reply()
-		c.change(func(v *cluster.View) {
-			for p := range v.Rows {
-				if int(v.Rows[p].Owner) == v.Index(owner.id) {
-					v.Rows[p].Owner = int16(v.Index(via.id))
-					v.Rows[p].Epoch++
-				}
-			}
-		})
-		via.reroute(nil)
+		c.inherit(owner, via)
 		read.expect("$-1\r\n")
 		read.reply()
 		far := c.keyOf(c.list[2], "far")
@@ -234,15 +239,7 @@ func TestOwnersGoneInPipeline(t *testing.T) {
 		cl.send(strings.Repeat(lost+there, count/2))
 		via.any.eventually("what the other node has is answered", func() bool { return other.x.Snapshot().ForwardServed == count/2 })
 		owner.net.Close()
-		c.change(func(v *cluster.View) {
-			for p := range v.Rows {
-				if int(v.Rows[p].Owner) == v.Index(owner.id) {
-					v.Rows[p].Owner = int16(v.Index(via.id))
-					v.Rows[p].Epoch++
-				}
-			}
-		})
-		via.reroute(nil)
+		c.inherit(owner, via)
 		cl.expect(strings.Repeat("$-1\r\n", count))
 
 		c.change(func(v *cluster.View) {
