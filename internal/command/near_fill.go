@@ -44,7 +44,12 @@ func (x *Executor) hotKeyOf(s *Session, cmd *Command, args [][]byte, w way) *hot
 	if !x.mayReadNear(s, cmd) {
 		return nil
 	}
-	k := x.near.find(s.DB, args[1], x.near.hashOf(args[1]))
+	return x.hotKeyAt(s, args[1], w)
+}
+
+// hotKeyAt is hotKeyOf for a client that may read from copies.
+func (x *Executor) hotKeyAt(s *Session, key []byte, w way) *hotKey {
+	k := x.near.find(s.DB, key, x.near.hashOf(key))
 	if k == nil || x.near.now() < time.Duration(k.direct.Load()) || s.flights.writesTo(w.slot) {
 		return nil
 	}
@@ -82,7 +87,7 @@ func (x *Executor) readNear(s *Session, cmd *Command, args [][]byte, w way) (out
 		return Continue, false, false
 	}
 	x.near.counted(s.DB, args[1])
-	k := x.hotKeyOf(s, cmd, args, w)
+	k := x.hotKeyAt(s, args[1], w)
 	if k == nil {
 		return Continue, false, false
 	}
