@@ -222,20 +222,6 @@ func TestDeadNodeReturnsInTime(t *testing.T) {
 	}
 }
 
-func TestGivenUpNodeIsNotWaitedFor(t *testing.T) {
-	w := newWorld(t)
-	w.join("a", "b")
-	w.decide()
-	w.die("b")
-	w.decide()
-	l := w.in.Alive[id("b")]
-	l.GivenUp = true
-	w.in.Alive[id("b")] = l
-	w.decide()
-	w.told("lost with b")
-	w.want("a:1024 b:0")
-}
-
 // swapped leads one partition from a to b up to the swap.
 func swapped(t *testing.T) (*world, int) {
 	w := newWorld(t)

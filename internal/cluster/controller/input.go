@@ -45,8 +45,6 @@ type Liveness struct {
 	Since time.Duration
 	// Incarnation is the process that is, or was last seen, alive.
 	Incarnation uint64
-	// GivenUp: an operator does not want to wait for this dead node any longer.
-	GivenUp bool
 }
 
 // Report is what a node says about its moves. It is complete: what is not in it

@@ -369,14 +369,6 @@ func TestNobodyHasIt(t *testing.T) {
 			w.answer(p, "b", 7, true)
 			w.accept(p)
 		}, "-", "b"},
-		{"both are given up", func(w *world) {
-			for _, name := range []string{"a", "b"} {
-				w.die(name)
-				l := w.in.Alive[id(name)]
-				l.GivenUp = true
-				w.in.Alive[id(name)] = l
-			}
-		}, "ab", "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newReplicated(t, 1, "a", "b", "c", "d")

@@ -50,7 +50,7 @@ func (d *draft) abandoned(id cluster.NodeID) bool {
 		return false
 	}
 	state, known := d.states[id]
-	return !known || state == cluster.Left || d.in.Alive[id].GivenUp || d.in.deadFor(id) >= d.in.Settings.RebalanceDelay
+	return !known || state == cluster.Left || d.in.deadFor(id) >= d.in.Settings.RebalanceDelay
 }
 
 // followDead gives partitions of dead owners, and those that never had one, to
