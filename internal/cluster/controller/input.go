@@ -29,8 +29,6 @@ type Input struct {
 	Wishes Wishes
 	// Settings limit what is done at a time.
 	Settings Settings
-	// Succession says who follows a dead owner; nil means [WithoutReplicas].
-	Succession Succession
 }
 
 // Liveness says whether a node is there.

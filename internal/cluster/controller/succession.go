@@ -1,50 +1,9 @@
 package controller
 
-import (
-	"time"
+import "github.com/larder-cache/larder/internal/cluster"
 
-	"github.com/larder-cache/larder/internal/cluster"
-)
-
-// Succession says who follows the dead owner of a partition.
-type Succession func(Bereaved) Verdict
-
-// Bereaved is a partition whose owner is dead.
-type Bereaved struct {
-	Partition int
-	View      *cluster.View
-	// DeadFor is how long the owner has been dead. Abandoned: nobody waits for
-	// it; it was told to leave, or an operator has given it up, or it was dead
-	// for longer than the settings allow.
-	DeadFor   time.Duration
-	Abandoned bool
-	// CaughtUp is the living target that has all but the last writes, NoNode
-	// when there is none.
-	CaughtUp int16
-}
-
-// Verdict says what becomes of a bereaved partition.
-type Verdict struct {
-	// Heir takes over with what it has. NoNode: see Lost.
-	Heir int16
-	// Lost: nobody has the partition's entries; who should own it by the ring
-	// begins with none. Otherwise, and without an heir, the partition waits for
-	// its owner.
-	Lost bool
-}
-
-// WithoutReplicas is the succession in a cluster that keeps one copy of a
-// partition: only a target that had caught up can follow. The entries of all
-// other partitions died with the node; they are given up after the delay in
-// which it may still come back (having been unreachable, it still has them).
-func WithoutReplicas(b Bereaved) Verdict {
-	if b.CaughtUp != cluster.NoNode {
-		return Verdict{Heir: b.CaughtUp}
-	}
-	return Verdict{Heir: cluster.NoNode, Lost: b.Abandoned}
-}
-
-// abandoned reports whether nobody waits for a dead node.
+// abandoned reports whether nobody waits for a dead node: it was told to leave, or
+// has been dead for longer than the settings allow.
 func (d *draft) abandoned(id cluster.NodeID) bool {
 	if d.in.alive(id) {
 		return false
@@ -54,12 +13,11 @@ func (d *draft) abandoned(id cluster.NodeID) bool {
 }
 
 // followDead gives partitions of dead owners, and those that never had one, to
-// another node, as far as that is time.
+// another node, as far as that is time. With copies that is up to failOver. Without
+// only a target that had caught up can follow; the entries of all other partitions
+// died with the node. They are given up after the delay in which it may still come
+// back (having been unreachable, it still has them).
 func (d *draft) followDead() {
-	succession := d.in.Succession
-	if succession == nil {
-		succession = WithoutReplicas
-	}
 	for p := range d.view.Rows {
 		r := &d.view.Rows[p]
 		if r.Owner == cluster.NoNode {
@@ -77,16 +35,12 @@ func (d *draft) followDead() {
 			continue
 		}
 		owner := d.view.Owner(p)
-		b := Bereaved{Partition: p, View: d.view, DeadFor: d.in.deadFor(owner), Abandoned: d.abandoned(owner), CaughtUp: cluster.NoNode}
-		if d.caughtUp(p) {
-			b.CaughtUp = r.Target
-		}
-		switch v := succession(b); {
-		case v.Heir != cluster.NoNode:
+		switch {
+		case d.caughtUp(p):
 			d.presumed = append(d.presumed, owner)
-			d.note(happening{kind: Inherited, partition: p, from: owner, to: d.view.Nodes[v.Heir].ID})
-			d.set(p, v.Heir, cluster.NoNode)
-		case v.Lost:
+			d.note(happening{kind: Inherited, partition: p, from: owner, to: d.view.Target(p)})
+			d.set(p, r.Target, cluster.NoNode)
+		case d.abandoned(owner):
 			d.orphans = append(d.orphans, p)
 		case d.view.Streaming(p):
 			d.giveUp(p, "the source is dead")
