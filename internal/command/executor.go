@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cache"
-	"github.com/larder-cache/larder/internal/hashing"
 	"github.com/larder-cache/larder/internal/replication"
 	"github.com/larder-cache/larder/internal/resp"
 	"github.com/larder-cache/larder/internal/storage/memory"
@@ -429,97 +428,4 @@ func (x *Executor) gate(g gate, on bool) {
 		return
 	}
 	x.gates.And(^uint32(g))
-}
-
-// Stage returns engine memory that will receive a large argument of n bytes
-// that has not arrived yet, given the arguments before it, when that argument
-// is the value of a command that stores it; nil otherwise, or when there is no
-// room. The caller fills Bytes(), passes them as the argument to Execute, and
-// leaves the rest to the executor, also when the request never completes.
-func (x *Executor) Stage(s *Session, before [][]byte, n int) *memory.Staged {
-	x.dropStage(s)
-	if len(before) < 2 || s.gates&gateMulti != 0 || s.gates&gateAuth != 0 && x.needsAuth(s) || n > x.Limits().MaxValue {
-		return nil
-	}
-	cmd := x.table.Find(before[0])
-	if r := x.Routes(); r != nil && !r.IsHere(hashing.PartitionOf(before[1])) {
-		return nil // it is going to be forwarded
-	}
-	if cmd == nil || cmd.staged == 0 || cmd.staged != len(before) || x.cache.Reserve(n) != nil {
-		return nil
-	}
-	s.stage = x.cache.Stage(s.DB, before[1], n)
-	return s.stage
-}
-
-func (x *Executor) dropStage(s *Session) {
-	if s.stage != nil {
-		s.stage.Discard()
-		s.stage = nil
-	}
-}
-
-// staged returns the engine memory that holds argument i, nil when it is an
-// ordinary argument. The caller then adopts or discards it, and finds its bytes
-// there, no longer in Args; a handler that looks for a key first does so before
-// it calls staged.
-func (c *Context) staged(i int) *memory.Staged {
-	st := c.stage
-	if st == nil || len(c.Args[i]) == 0 {
-		return nil
-	}
-	if b := st.Bytes(); len(b) != len(c.Args[i]) || &b[0] != &c.Args[i][0] {
-		return nil
-	}
-	c.stage = nil
-	// The memory may be freed as soon as the key is unlocked.
-	c.Args[i] = largeArgument
-	return st
-}
-
-// largeArgument stands for an argument whose bytes went into the engine.
-var largeArgument = []byte("(large value)")
-
-// NewSession registers a client. The link's addresses must be known.
-func (x *Executor) NewSession(link Link) *Session {
-	s := &Session{Link: link, Created: time.Now(), User: defaultUser}
-	s.user = defaultUser
-	s.wait.init()
-	s.Out.Version = resp.RESP2
-	s.shared.version.Store(int32(resp.RESP2))
-	s.shared.active.Store(s.Created.UnixMilli() << 1)
-	s.set(flagUnixSocket, isUnix(link.RemoteAddr()))
-	s.ctx = Context{Session: s, Exec: x, Cache: x.cache}
-	s.local.init()
-	s.Authenticated = x.Options().Password == ""
-	s.gate(gateAuth, !s.Authenticated)
-	x.sessions.add(s)
-	x.stats.connections.Add(1)
-	return s
-}
-
-// EndSession forgets a client whose connection is closed or about to be. It is
-// called once, by the goroutine that executes the client's commands.
-func (x *Executor) EndSession(s *Session) {
-	s.Interrupt()
-	x.flush(s)
-	x.sessions.remove(s)
-	x.pubsub.removeAll(s)
-	x.tracker.stop(s)
-	x.monitors.remove(x, s)
-	x.discard(s)
-	x.dropStage(s)
-	s.Out.Reset()
-}
-
-// Admit is asked before a connection becomes a client. It returns the error
-// line to send before closing when there are too many, "" to go on; the
-// refusal is counted.
-func (x *Executor) Admit() (refusal string) {
-	if x.sessions.len() < x.Limits().MaxClients {
-		return ""
-	}
-	x.stats.connections.Add(1)
-	x.stats.refused.Add(1)
-	return "-ERR max number of clients reached\r\n"
 }
