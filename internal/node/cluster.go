@@ -2,17 +2,11 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,15 +59,6 @@ type clustered struct {
 	kept      sync.WaitGroup // what keep has started
 }
 
-// known is what a node keeps in its data directory so that it can start while
-// the configuration service is away.
-type known struct {
-	Seed         uint64   `json:"seed,string"`  // that all nodes hash keys with
-	Coordinators []string `json:"coordinators"` // client endpoints
-}
-
-const knownName = "cluster.last"
-
 // enterTimeout bounds becoming a member, restarts included.
 const enterTimeout = 60 * time.Second
 
@@ -120,53 +105,6 @@ func enter(cfg config.Config, build Build, log *slog.Logger) (c *clustered, err 
 		err = c.resume(ctx, have, start.Token)
 	}
 	return c, err
-}
-
-// describeSelf tells how the node wants to be known.
-func describeSelf(cfg config.Config, build Build) (n cluster.Node, err error) {
-	c := &cfg.Cluster
-	n = cluster.Node{Name: c.Name, Zone: c.Zone, Weight: uint32(c.Weight), State: cluster.Active, Version: build.Version}
-	if n.Name == "" {
-		if n.Name, err = os.Hostname(); err != nil {
-			return n, fmt.Errorf("name of this node: %w; set cluster.name", err)
-		}
-	}
-	host, _, err := net.SplitHostPort(c.Peer)
-	if err != nil {
-		return n, err
-	}
-	if c.Advertise != "" {
-		host = c.Advertise
-	}
-	for _, a := range []struct {
-		to     *string
-		listen []string
-	}{
-		{&n.Peer, []string{c.Peer}}, {&n.RESP, cfg.Server.Listen}, {&n.RESPCluster, c.Listen}, {&n.HTTP, []string{cfg.HTTP.Listen}},
-	} {
-		if len(a.listen) == 0 || a.listen[0] == "" {
-			continue
-		}
-		if *a.to, err = advertised(a.listen[0], host); err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-// advertised returns how others reach what listens on an address.
-func advertised(listen, host string) (string, error) {
-	own, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", err
-	}
-	if port == "0" {
-		return "", fmt.Errorf("%s: the nodes of a cluster have fixed ports: write one", listen)
-	}
-	if ip := net.ParseIP(own); own != "" && (ip == nil || !ip.IsUnspecified()) && ip != nil && ip.IsLoopback() {
-		return net.JoinHostPort(own, port), nil // nobody else reaches it
-	}
-	return net.JoinHostPort(host, port), nil
 }
 
 // listen opens the peer port and tells apart who connects to it.
@@ -333,113 +271,6 @@ func (c *clustered) resume(ctx context.Context, have identity.Identity, token *i
 	}
 	return c.coordinate(ctx)
 }
-
-// coordinate makes the node a coordinator when it was told to be one. When that
-// fails the node goes on without: it is a member all the same.
-func (c *clustered) coordinate(ctx context.Context) error {
-	if !c.id.Coordinator {
-		return nil
-	}
-	member, err := etcd.Join(ctx, c.memberConfig(), c.store)
-	if err != nil {
-		c.log.Error("this node could not become a coordinator, and goes on without", "reason", err)
-		c.id.Coordinator, c.self.Coordinator = false, false
-		if _, err := c.amendCoordinators(ctx, func(list []coordinatorRecord) []coordinatorRecord {
-			return slices.DeleteFunc(list, func(o coordinatorRecord) bool { return o.Node == c.id.Node })
-		}); err != nil {
-			return err
-		}
-		return c.dir.SetIdentity(c.id)
-	}
-	c.coordinator, c.self.Coordinator = member, true
-	through := c.store
-	c.store = member.Store(c.prefix())
-	through.Close()
-	_, err = c.amendCoordinators(ctx, func(list []coordinatorRecord) []coordinatorRecord {
-		if i := at(list, c.id.Node); i >= 0 {
-			list[i].Client = c.memberConfig().ClientAdvertise
-		}
-		return list
-	})
-	return err
-}
-
-// connect opens the configuration service over the network.
-func (c *clustered) connect(ctx context.Context) (err error) {
-	cfg := etcd.ClientConfig{
-		Endpoints: c.cfg.Etcd.Endpoints, User: c.cfg.Etcd.User, Password: c.cfg.Etcd.Password, Prefix: c.prefix(), Log: c.log,
-		TLS: etcd.TLS{CAFile: c.cfg.Etcd.CA, CertFile: c.cfg.Etcd.Cert, KeyFile: c.cfg.Etcd.Key},
-	}
-	if len(cfg.Endpoints) == 0 {
-		cfg.Endpoints, cfg.TLS = c.known.Coordinators, c.tls()
-	}
-	if len(cfg.Endpoints) == 0 {
-		return errors.New("no coordinator is known, and cluster.etcd.endpoints is empty: one node at least must be a coordinator")
-	}
-	c.store, err = etcd.Connect(ctx, cfg)
-	return err
-}
-
-// prefix is what stands before every key of this cluster.
-func (c *clustered) prefix() string { return "/larder/" + string(c.id.Cluster) + "/" }
-
-// tls returns the files for connections of the configuration service.
-func (c *clustered) tls() etcd.TLS {
-	f := c.credentials.Files()
-	return etcd.TLS{CAFile: f.CA, CertFile: f.Certificate, KeyFile: f.Key, ServerName: c.credentials.ServerName()}
-}
-
-// memberConfig describes the member of the configuration service on this node.
-func (c *clustered) memberConfig() etcd.MemberConfig {
-	client, peers := c.cfg.Etcd.Client, c.cfg.Etcd.Peer
-	if client == "" {
-		client = besides(c.cfg.Peer, 1)
-	}
-	if peers == "" {
-		peers = besides(c.cfg.Peer, 2)
-	}
-	host, _, _ := net.SplitHostPort(c.self.Peer)
-	advertise := func(address string) string {
-		_, port, _ := net.SplitHostPort(address)
-		return net.JoinHostPort(host, port)
-	}
-	return etcd.MemberConfig{
-		Dir: c.dir.Etcd(), Name: string(c.id.Node), Cluster: string(c.id.Cluster), Log: c.log, TLS: c.tls(),
-		ClientListen: client, PeerListen: peers, ClientAdvertise: advertise(client), PeerAdvertise: advertise(peers),
-	}
-}
-
-// besides returns an address whose port is higher by n.
-func besides(address string, n int) string {
-	host, port, _ := net.SplitHostPort(address)
-	number, _ := strconv.Atoi(port)
-	return net.JoinHostPort(host, strconv.Itoa(number+n))
-}
-
-// remember writes what is known to the data directory.
-func (c *clustered) remember() error {
-	text, err := json.Marshal(&c.known)
-	if err != nil {
-		return err
-	}
-	return c.dir.WriteFile(filepath.Join(c.dir.Path(), knownName), text)
-}
-
-// recall reads what remember wrote.
-func (c *clustered) recall() error {
-	path := filepath.Join(c.dir.Path(), knownName)
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &c.known)
-	}
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
-		return fmt.Errorf("%s cannot be read: %w; remove the data directory and join again", path, err)
-	}
-	return nil
-}
-
-// seed returns what the engine hashes keys with.
-func (c *clustered) seed() []byte { return binary.LittleEndian.AppendUint64(nil, c.known.Seed) }
 
 // leave ends everything in the reverse order. It may be called at any stage.
 func (c *clustered) leave(ctx context.Context) error {
