@@ -3,9 +3,7 @@ package node
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -35,7 +33,7 @@ func (c *clustered) recall() error {
 	if err == nil {
 		err = json.Unmarshal(text, &c.known)
 	}
-	if errors.Is(err, fs.ErrNotExist) || err != nil {
+	if err != nil {
 		return fmt.Errorf("%s cannot be read: %w; remove the data directory and join again", path, err)
 	}
 	return nil
