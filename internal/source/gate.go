@@ -21,7 +21,6 @@ type Gate struct {
 	// at most queue loads wait for at most timeout; everything else fails.
 	slots   chan struct{}
 	waiting atomic.Int64
-	now     func() time.Time
 	random  func() float64
 
 	mu struct {
@@ -35,9 +34,6 @@ type Gate struct {
 // GateOption changes what a Gate takes from its surroundings.
 type GateOption func(*Gate)
 
-// WithClock gives the breaker another clock than time.Now.
-func WithClock(now func() time.Time) GateOption { return func(g *Gate) { g.now = now } }
-
 // WithRandom gives the breaker another source of numbers in [0, 1).
 func WithRandom(random func() float64) GateOption { return func(g *Gate) { g.random = random } }
 
@@ -50,7 +46,6 @@ func NewGate(name string, c Config, options ...GateOption) *Gate {
 		timeout: c.Timeout,
 		queue:   int64(c.Queue),
 		slots:   make(chan struct{}, c.Concurrency),
-		now:     time.Now,
 		random:  rand.Float64,
 	}
 	if !c.Breaker.Disabled {
@@ -123,13 +118,13 @@ func (g *Gate) busy(format string, args ...any) error {
 func (g *Gate) wouldAdmit() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.mu.breaker.WouldAdmit(g.now())
+	return g.mu.breaker.WouldAdmit(time.Now())
 }
 
 // admit passes the breaker. It gives the slot back when the breaker is open.
 func (g *Gate) admit() (Ticket, error) {
 	g.mu.Lock()
-	t, ok := g.mu.breaker.Admit(g.now())
+	t, ok := g.mu.breaker.Admit(time.Now())
 	g.mu.Unlock()
 	if !ok {
 		<-g.slots
@@ -199,7 +194,7 @@ func outcomeOf(ctx context.Context, err error) Outcome {
 }
 
 func (g *Gate) report(t Ticket, o Outcome) {
-	now, jitter := g.now(), g.random()
+	now, jitter := time.Now(), g.random()
 	g.mu.Lock()
 	opened := g.mu.breaker.Report(t, o, now, jitter)
 	g.mu.Unlock()
@@ -211,7 +206,7 @@ func (g *Gate) report(t Ticket, o Outcome) {
 // Stats returns the gate's state and counters at this moment.
 func (g *Gate) Stats() GateStats {
 	g.mu.Lock()
-	state := g.mu.breaker.State(g.now())
+	state := g.mu.breaker.State(time.Now())
 	g.mu.Unlock()
 	return GateStats{
 		Breaker:  state,
