@@ -23,7 +23,6 @@ type opKind int
 const (
 	opWrite opKind = iota
 	opRemove
-	opRemoveAll
 )
 
 // Write sets a key. data must not change until the commit has returned.
@@ -32,15 +31,9 @@ func Write(key string, data []byte) Op { return Op{key: key, data: data, kind: o
 // Remove deletes a key; it may be absent.
 func Remove(key string) Op { return Op{key: key, kind: opRemove} }
 
-// RemoveAll deletes all keys below prefix.
-func RemoveAll(prefix string) Op { return Op{key: prefix, kind: opRemoveAll} }
-
 func (o Op) etcd(s *Store) clientv3.Op {
-	switch o.kind {
-	case opRemove:
+	if o.kind == opRemove {
 		return clientv3.OpDelete(s.key(o.key))
-	case opRemoveAll:
-		return clientv3.OpDelete(s.key(o.key), clientv3.WithPrefix())
 	}
 	return clientv3.OpPut(s.key(o.key), string(o.data), clientv3.WithLease(o.leased))
 }
@@ -57,7 +50,6 @@ type conditionKind int
 
 const (
 	conditionRevision conditionKind = iota
-	conditionPresent
 	conditionOwner
 )
 
@@ -68,11 +60,6 @@ func If(key string, revision Revision) Condition {
 
 // IfAbsent holds when key does not exist.
 func IfAbsent(key string) Condition { return Condition{key: key} }
-
-// IfPresent holds when key exists, whatever it holds.
-func IfPresent(key string) Condition {
-	return Condition{key: key, wanted: -1, kind: conditionPresent}
-}
 
 // IfOwner holds while l has not been followed by another leadership, whether its
 // holder noticed or not. It can be used with any store on the same etcd.
@@ -88,10 +75,7 @@ func (c Condition) fullKey(s *Store) string {
 }
 
 func (c Condition) etcd(s *Store) clientv3.Cmp {
-	switch c.kind {
-	case conditionPresent:
-		return clientv3.Compare(clientv3.CreateRevision(c.fullKey(s)), ">", 0)
-	case conditionOwner:
+	if c.kind == conditionOwner {
 		return clientv3.Compare(clientv3.CreateRevision(c.fullKey(s)), "=", int64(c.wanted))
 	}
 	return clientv3.Compare(clientv3.ModRevision(c.fullKey(s)), "=", int64(c.wanted))
@@ -104,8 +88,6 @@ func (c Condition) conflict(kv *keyValue) *Conflict {
 		modified, created = Revision(kv.ModRevision), Revision(kv.CreateRevision)
 	}
 	switch {
-	case c.kind == conditionPresent && created == 0:
-		return &Conflict{Key: c.key, Wanted: c.wanted}
 	case c.kind == conditionOwner && created != c.wanted:
 		return &Conflict{Key: c.key, Wanted: c.wanted, Current: created, election: true}
 	case c.kind == conditionRevision && modified != c.wanted:

@@ -54,7 +54,7 @@ var (
 type Conflict struct {
 	// Key the condition is about, as the caller wrote it.
 	Key string
-	// Wanted revision, 0 for «absent», -1 for «any that exists».
+	// Wanted revision, 0 for «absent».
 	Wanted Revision
 	// Current revision of the key when the commit was refused, 0 when absent.
 	Current Revision

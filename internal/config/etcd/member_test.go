@@ -164,7 +164,7 @@ func TestJoinThatDiedHalfWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill(half)
-	put(t, s, "a", "2", IfPresent("a"))
+	put(t, s, "a", "2")
 	// 3. Its restart finishes the join.
 	whole := restart(t, cfg)
 	closed(t, "a vote", whole.Ready())
