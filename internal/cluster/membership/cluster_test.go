@@ -374,19 +374,24 @@ func TestJoinAndDrainUnderLoad(t *testing.T) {
 	a.stop()
 }
 
+// asksToMove has an operator, x, at a node ask that another one get a partition.
+func (n *testNode) asksToMove(p int, to *testNode) {
+	n.w.t.Helper()
+	if _, err := n.member.Ask(context.Background(), controller.Request{Kind: controller.Move, By: "x", Partitions: []int{p}, Node: to.id}); err != nil {
+		n.w.t.Fatal(err)
+	}
+}
+
 func TestMoveByHand(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.start(1, 1), w.start(2, 1)
 	v := w.settled(2)
 	mine := slices.IndexFunc(v.Rows[:], func(r cluster.Row) bool { return v.Nodes[r.Owner].ID == a.id })
-	ctx := context.Background()
-	if _, err := b.member.Ask(ctx, controller.Request{Kind: controller.Move, By: "x", Partitions: []int{mine}, Node: b.id}); err != nil {
-		t.Fatal(err)
-	}
+	b.asksToMove(mine, b)
 	for b.member.View().Owner(mine) != b.id || len(b.member.View().Moving()) > 0 {
 		<-w.conf.changed()
 	}
-	if _, err := a.member.Ask(ctx, controller.Request{Kind: controller.Move, By: "y", Partitions: []int{mine}, Node: a.id}); err == nil || !strings.Contains(err.Error(), "by x") {
+	if _, err := a.member.Ask(context.Background(), controller.Request{Kind: controller.Move, By: "y", Partitions: []int{mine}, Node: a.id}); err == nil || !strings.Contains(err.Error(), "by x") {
 		t.Errorf("two operators: %v", err)
 	}
 	a.stop()

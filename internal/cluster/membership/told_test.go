@@ -1,13 +1,11 @@
 package membership
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/cluster"
-	"github.com/larder-cache/larder/internal/cluster/controller"
 )
 
 // TestFormerOwnerIsToldTwice: of a partition that goes elsewhere, and again when it
@@ -29,9 +27,7 @@ func TestFormerOwnerIsToldTwice(t *testing.T) {
 	self.Store(a)
 	p := slices.IndexFunc(v.Rows[:], func(r cluster.Row) bool { return v.Nodes[r.Owner].ID == a.id })
 	watched.Store(&p)
-	if _, err := a.member.Ask(context.Background(), controller.Request{Kind: controller.Move, By: "x", Partitions: []int{p}, Node: b.id}); err != nil {
-		t.Fatal(err)
-	}
+	a.asksToMove(p, b)
 	for arrived := false; !arrived; {
 		arrived = <-told
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
-	"github.com/larder-cache/larder/internal/cluster/controller"
 )
 
 // controller returns who is elected, and by which revision.
@@ -147,9 +146,7 @@ func TestViewsDoNotWaitForReports(t *testing.T) {
 	b.hangs.Lock()
 	for _, to := range []*testNode{b, a} { // the first makes it report
 		p := slices.IndexFunc(v.Rows[:], func(r cluster.Row) bool { return v.Nodes[r.Owner].ID != to.id })
-		if _, err := a.member.Ask(context.Background(), controller.Request{Kind: controller.Move, By: "x", Partitions: []int{p}, Node: to.id}); err != nil {
-			t.Fatal(err)
-		}
+		a.asksToMove(p, to)
 	}
 	moves := func(n *testNode) int { return len(n.member.View().Moving()) }
 	w.until("it is to move partitions", func() bool { return moves(a) > 0 })
