@@ -30,6 +30,8 @@ type Options struct {
 	Args []string
 	// Env are variables for every node, beside those of this process.
 	Env []string
+	// Zones are where the nodes stand, in turn. Empty: none has a zone.
+	Zones []string
 	// Network gives each node a namespace of its own, and the ports that larder has
 	// by default. It must be closed after the cluster. Nil: loopback.
 	Network *Network
@@ -192,6 +194,10 @@ func (c *Cluster) make(role, args []string) (*Node, error) {
 	}
 	if role != nil {
 		n.args = append(n.args, "--name", n.Name, "--data-dir", n.Dir, "--peer-addr", n.Peer, "--resp-cluster-addr", n.RESPCluster)
+		if zones := c.o.Zones; len(zones) > 0 {
+			n.Zone = zones[len(c.nodes)%len(zones)]
+			n.args = append(n.args, "--zone", n.Zone)
+		}
 	}
 	n.args = slices.Concat(n.args, c.o.Args, args)
 	c.nodes = append(c.nodes, n)
@@ -233,7 +239,7 @@ type Condition func(*Status) error
 func (c *Cluster) Await(ctx context.Context, conditions ...Condition) error {
 	var missing error
 	for {
-		err := c.check(ctx, conditions)
+		err := c.Look(ctx, conditions...)
 		if err == nil {
 			return nil
 		}
@@ -248,8 +254,9 @@ func (c *Cluster) Await(ctx context.Context, conditions ...Condition) error {
 	}
 }
 
-// check looks once.
-func (c *Cluster) check(ctx context.Context, conditions []Condition) error {
+// Look is one look of [Cluster.Await]: what is missing, nil for nothing. Each costs
+// every node a list of all partitions.
+func (c *Cluster) Look(ctx context.Context, conditions ...Condition) error {
 	var first *Status
 	for _, n := range c.Serving() {
 		if !n.Member() {

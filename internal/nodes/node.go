@@ -20,6 +20,7 @@ type Node struct {
 	Name string
 	Dir  string // the data directory of a member; stays until the cluster is closed
 	Log  string // path of the file with its output, of all its processes
+	Zone string // where it stands; empty: it has none, as those that are in no cluster
 
 	// Addresses, host:port. RESPCluster and Peer are a member's only.
 	RESP, RESPCluster, HTTP, Peer string

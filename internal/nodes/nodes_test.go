@@ -3,6 +3,7 @@ package nodes
 import (
 	"bufio"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -67,10 +68,10 @@ func TestConditions(t *testing.T) {
 	for p := range s.Owner {
 		s.Owner[p] = []string{"a", "b", "c"}[p%3]
 	}
-	a, d := &Node{Name: "a", id: "a"}, &Node{Name: "d", id: "d"}
+	a, e, d := &Node{Name: "a", id: "a"}, &Node{Name: "e", id: "e"}, &Node{Name: "d", id: "d"}
 	copied := *s
 	for p := range copied.InSync {
-		copied.InSync[p] = 1 + p%2
+		copied.InSync[p] = []string{"a", "e"}[:1+p%2]
 	}
 	moving := *s
 	moving.Moving = 1
@@ -96,6 +97,9 @@ func TestConditions(t *testing.T) {
 		{"a copy of each", Copied(1), &copied, true},
 		{"two copies of each", Copied(2), &copied, false},
 		{"no copies", Copied(1), s, false},
+		{"without", Without(d), &copied, true},
+		{"not without, as an owner", Without(a), s, false},
+		{"not without, as a copy", Without(e), &copied, false},
 	} {
 		if err := row.holds(row.s); (err == nil) != row.want {
 			t.Errorf("%s: %v", row.name, err)
@@ -114,8 +118,8 @@ func TestOwners(t *testing.T) {
 	if err := s.addOwners(r); err != nil {
 		t.Fatal(err)
 	}
-	if s.Owned("a") != 2 || s.Owned("b") != 1 || s.Owner[1023] != "b" || s.Owner[2] != "" || s.InSync[0] != 0 || s.InSync[1023] != 1 {
-		t.Errorf("owners %q", s.Owner)
+	if s.Owned("a") != 2 || s.Owned("b") != 1 || s.Owner[1023] != "b" || s.Owner[2] != "" || s.InSync[0] != nil || !slices.Equal(s.InSync[1023], []string{"a"}) {
+		t.Errorf("owners %q, in sync %q", s.Owner, s.InSync)
 	}
 	for _, bad := range []string{"*1\r\n*1\r\n:0\r\n", "*1\r\n*3\r\n:0\r\n:16384\r\n*3\r\n$1\r\nh\r\n:1\r\n$1\r\na\r\n"} {
 		r, err := over(bad).Receive()

@@ -112,25 +112,36 @@ func (c *Cluster) Controller(ctx context.Context) (*Node, error) {
 // ServiceLeader returns the node whose member leads the configuration service, nil
 // when none does.
 func (c *Cluster) ServiceLeader(ctx context.Context) (*Node, error) {
+	_, leader, err := c.Coordinators(ctx)
+	return leader, err
+}
+
+// Coordinators returns the nodes that run a member of the configuration service,
+// and the one of them that leads it; nil when none does.
+func (c *Cluster) Coordinators(ctx context.Context) (all []*Node, leader *Node, err error) {
 	r, err := c.Operate(ctx, "COORDINATORS", "JSON")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var list []struct {
 		Node   string `json:"node"`
 		Leader bool   `json:"leader"`
 	}
 	if err := json.Unmarshal([]byte(r.Text), &list); err != nil {
-		return nil, fmt.Errorf("LARDER CLUSTER COORDINATORS JSON: %w", err)
+		return nil, nil, fmt.Errorf("LARDER CLUSTER COORDINATORS JSON: %w", err)
 	}
 	for _, n := range c.Nodes() {
 		for _, one := range list {
-			if one.Leader && n.ID() == one.Node {
-				return n, nil
+			if n.ID() != one.Node {
+				continue
+			}
+			all = append(all, n)
+			if one.Leader {
+				leader = n
 			}
 		}
 	}
-	return nil, nil
+	return all, leader, nil
 }
 
 // Move is a partition that is to be at a node.

@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,13 @@ type Status struct {
 	Serving int    // partitions whose owner is alive, as it sees it
 	// Owner has the id of every partition's owner, empty where there is none.
 	Owner [Partitions]string
-	// InSync is how many nodes beside the owner have all of a partition.
-	InSync [Partitions]int
+	// InSync has the ids of the nodes beside the owner that have all of a partition.
+	InSync [Partitions][]string
+}
+
+// CopiedAt reports whether a node beside the owner has all of a key's partition.
+func (s *Status) CopiedAt(id, key string) bool {
+	return slices.Contains(s.InSync[hashing.PartitionOf([]byte(key))], id)
 }
 
 // OwnerOf returns the id of the owner of a key, empty where there is none.
@@ -119,8 +125,15 @@ func (s *Status) addOwners(r Reply) error {
 		if first < 0 || last < first || last >= Partitions*SlotsPerPartition {
 			return fmt.Errorf("CLUSTER SLOTS has slots %d to %d", first, last)
 		}
+		var copies []string
+		for _, n := range span.List[3:] {
+			if len(n.List) < 3 {
+				return fmt.Errorf("CLUSTER SLOTS has a node of %d parts", len(n.List))
+			}
+			copies = append(copies, n.List[2].Text)
+		}
 		for p := first / SlotsPerPartition; p <= last/SlotsPerPartition; p++ {
-			s.Owner[p], s.InSync[p] = span.List[2].List[2].Text, len(span.List)-3
+			s.Owner[p], s.InSync[p] = span.List[2].List[2].Text, copies
 		}
 	}
 	return nil
@@ -196,7 +209,7 @@ func Copied(replicas int) Condition {
 	return func(s *Status) error {
 		missing := 0
 		for _, have := range s.InSync {
-			if have < replicas {
+			if len(have) < replicas {
 				missing++
 			}
 		}
@@ -216,6 +229,18 @@ func Empty(list ...*Node) Condition {
 			}
 		}
 		return Still(s)
+	}
+}
+
+// Without holds when a node owns nothing and keeps no copy that counts.
+func Without(n *Node) Condition {
+	return func(s *Status) error {
+		for p := range s.Owner {
+			if s.Owner[p] == n.ID() || slices.Contains(s.InSync[p], n.ID()) {
+				return fmt.Errorf("partition %d is still with node %s", p, n.Name)
+			}
+		}
+		return nil
 	}
 }
 
