@@ -20,6 +20,8 @@ func TestOptions(t *testing.T) {
 		{args: "-for 2m -seed 7 -nodes 3 -faults kill,stop,restart"},
 		{args: ""},
 		{args: "-faults pair,full-disk"},
+		{args: "-faults kill -count 30"},
+		{args: "-count -1", want: "count"},
 		{args: "-faults flood", want: "no fault"},
 		{args: "-nodes 1", want: "more nodes"},
 		{args: "-replicas 0", want: "a copy"},
@@ -60,7 +62,7 @@ func TestReport(t *testing.T) {
 	l.count(ops)
 	l.measure(ops)
 	one.lines = []line{l}
-	if l.Refused != 1 || l.Unknown != 1 || l.Reads != 0 || l.Longest != 30*time.Second+10*ms-620*ms || l.Own != 50*ms || l.Other != 0 {
+	if l.Refused != 1 || l.Unknown != 1 || l.ReadsFailed != 0 || l.Longest != 30*time.Second+10*ms-620*ms || l.Writes != (unserved{Own: 50 * ms}) || l.Reads != (unserved{Own: 120 * ms}) {
 		t.Errorf("%+v", l)
 	}
 	if err := one.save(); err != nil {
@@ -70,7 +72,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("the run ends with %v", err)
 	}
 	for name, wants := range map[string][]string{
-		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k", "| kill | 1 | 1 | 50 ms |"},
+		"report.txt":    {"seed 42", "| kill | n2, controller |", "29390 ms", "did not come back", "lost: get of k", "| kill | writes | 1 | 1 | 50 ms |", "| kill | reads | 1 | 1 | 120 ms |", "kill: writes served again, worst | 50 ms | below 1000 ms | met"},
 		"timeline.html": {"seed 42", "kill n2, controller", "<svg", "29390 ms", "1 refused"},
 		"faults.json":   {`"longest_gap_ns": 29390000000`},
 		"broken-k.html": {"<html"},

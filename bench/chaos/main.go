@@ -7,6 +7,7 @@
 // not permitted on this machine are left out, and named.
 //
 //	go run ./bench/chaos -for 2m -seed 7 -nodes 3 -faults kill,stop,partition
+//	go run ./bench/chaos -count 30 -faults kill
 //
 // LARDER=/path takes another build. The results are a table, the history as
 // lines of JSON, the logs of the nodes and a timeline as one HTML file. It ends
@@ -27,6 +28,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/signal"
 	"slices"
@@ -40,6 +42,7 @@ import (
 // options are what the command line says.
 type options struct {
 	length   time.Duration
+	count    int // of faults; 0: what fits into length
 	seed     uint64
 	nodes    int
 	replicas int
@@ -65,6 +68,7 @@ func parseOptions(args []string) (options, error) {
 	known := slices.Sorted(maps.Keys(faults))
 	chosen := flags.String("faults", strings.Join(known, ","), "what to do to nodes, separated by commas")
 	flags.DurationVar(&o.length, "for", time.Minute, "begin no fault later than this")
+	flags.IntVar(&o.count, "count", 0, "end after so many faults, however long that takes unless -for is given; 0: any number")
 	flags.Uint64Var(&o.seed, "seed", 0, "same seed, same faults; 0 takes one from the clock")
 	flags.IntVar(&o.nodes, "nodes", 3, "nodes of the cluster")
 	flags.IntVar(&o.replicas, "replicas", 1, "copies of each partition beside the owner's")
@@ -74,6 +78,11 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.out, "out", "", "directory of the results; empty: a new one for temporary files")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if o.count > 0 && !given["for"] {
+		o.length = math.MaxInt64 / 2
 	}
 	o.faults = strings.Split(*chosen, ",")
 	for _, f := range o.faults {
@@ -89,6 +98,8 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("%q is not understood; everything is a flag", flags.Arg(0))
 	case o.replicas < 1 || o.nodes <= o.replicas:
 		return o, errors.New("there must be a copy at least, and more nodes than copies")
+	case o.count < 0:
+		return o, errors.New("count must not be negative")
 	case o.clients < 1 || o.think <= 0 || o.length <= 0 || o.patience <= 0:
 		return o, errors.New("clients, think, for and patience must be above 0")
 	}

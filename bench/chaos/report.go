@@ -28,13 +28,19 @@ type report struct {
 // line is a fault and what clients noticed of it, until the next one.
 type line struct {
 	*fault
-	// Own is for how long a key of a partition that the node owned was asked for in
-	// vain, Other that of another partition, each at most.
-	Own              time.Duration `json:"own_unserved_ns"`
-	Other            time.Duration `json:"other_unserved_ns"`
+	Writes           unserved      `json:"writes_unserved"`
+	Reads            unserved      `json:"reads_unserved"`
 	Longest          time.Duration `json:"longest_gap_ns"` // of a client without success
 	Refused, Unknown int           // writes
-	Reads            int           `json:"reads_failed"`
+	ReadsFailed      int           `json:"reads_failed"`
+}
+
+// unserved is for how long a key was asked for in vain, at most, by what the node
+// had of its partition.
+type unserved struct {
+	Own   time.Duration `json:"own_ns"`   // it was the owner
+	Copy  time.Duration `json:"copy_ns"`  // it had a copy
+	Other time.Duration `json:"other_ns"` // neither
 }
 
 // minGap is what counts as a gap: clients think for less.
@@ -52,19 +58,46 @@ func newReport(c *chaos, v *history.Verdict) *report {
 	return r
 }
 
-// measure finds out how long writes were not served. What waits for the copies to
+// measure finds out how long keys were not served. What waits for the copies to
 // be in sync again is part of it: until the next fault nothing else happens.
 func (l *line) measure(ops []history.Op) {
 	if l.before == nil {
 		return
 	}
-	for key, long := range history.Unserved(ops, history.Span{From: l.Begin, To: l.Settled}) {
-		if l.before.OwnerOf(key) == l.id {
-			l.Own = max(l.Own, long)
-		} else {
-			l.Other = max(l.Other, long)
+	during := history.Span{From: l.Begin, To: l.Settled}
+	l.Writes = l.sort(history.Unserved(ops, during, history.Set, history.Incr))
+	l.Reads = l.sort(history.Unserved(ops, during, history.Get))
+}
+
+// sort returns the longest times of keys.
+func (l *line) sort(keys map[string]time.Duration) (u unserved) {
+	for key, long := range keys {
+		at := &u.Other
+		switch {
+		case l.before.OwnerOf(key) == l.id:
+			at = &u.Own
+		case l.before.CopiedAt(l.id, key):
+			at = &u.Copy
 		}
+		*at = max(*at, long)
 	}
+	return u
+}
+
+// calm returns the longest time that a key was asked for in vain between faults:
+// what of the others is the machine's doing.
+func (r *report) calm() (long time.Duration) {
+	from := time.Duration(0)
+	for _, l := range r.lines {
+		between := history.Span{From: from, To: l.Begin}
+		for _, kinds := range [][]history.Kind{{history.Get}, {history.Set, history.Incr}} {
+			for _, one := range history.Unserved(r.ops, between, kinds...) {
+				long = max(long, one)
+			}
+		}
+		from = l.Settled
+	}
+	return long
 }
 
 // count adds up what failed of what ended during the fault.
@@ -74,7 +107,7 @@ func (l *line) count(ops []history.Op) {
 		switch {
 		case o.End < l.Begin || o.End > l.Settled || o.Outcome == history.OK:
 		case o.Kind == history.Get:
-			l.Reads++
+			l.ReadsFailed++
 		case o.Outcome == history.Refused:
 			l.Refused++
 		default:
@@ -124,7 +157,7 @@ func (r *report) print(w io.Writer) {
 	for _, cells := range r.table() {
 		p("| %s |\n", strings.Join(cells, " | "))
 	}
-	p("\n%s", r.byKind())
+	p("\n%s\n%s", r.byKind(), r.goals())
 	for _, l := range r.lines {
 		if l.Problem != "" {
 			p("\nThe cluster did not come back after %s of %s: %s\n", l.Kind, l.Node, l.Problem)
@@ -185,50 +218,111 @@ func stripPorts(text string) string {
 
 // columns are those of the table.
 var columns = []string{
-	"at", "fault", "node", "healed after", "whole after", "writes of its partitions unserved", "of others",
-	"longest of a client without success", "writes refused", "writes unknown", "reads failed",
+	"at", "fault", "node", "healed after", "whole after", "writes unserved: it was the owner", "it had a copy", "neither",
+	"reads unserved: it was the owner", "it had a copy", "neither", "longest of a client without success", "writes refused", "writes unknown", "reads failed",
 }
 
 // table has a row for each fault.
 func (r *report) table() (list [][]string) {
 	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-	millis := func(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 	for _, l := range r.lines {
 		list = append(list, []string{
 			seconds(l.Begin), l.Kind, l.who(), seconds(l.Healed - l.Begin), seconds(l.Settled - l.Begin),
-			millis(l.Own), millis(l.Other), millis(l.Longest), fmt.Sprint(l.Refused), fmt.Sprint(l.Unknown), fmt.Sprint(l.Reads),
+			millis(l.Writes.Own), millis(l.Writes.Copy), millis(l.Writes.Other), millis(l.Reads.Own), millis(l.Reads.Copy), millis(l.Reads.Other),
+			millis(l.Longest), fmt.Sprint(l.Refused), fmt.Sprint(l.Unknown), fmt.Sprint(l.ReadsFailed),
 		})
 	}
 	return list
 }
 
-// bound is for how long a fault may keep writes from being served.
-const bound = time.Second
+func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
-// byKind is a table with a row for each kind of fault.
-func (r *report) byKind() string {
+// Bounds of how long a fault may keep the keys of the node's partitions from being
+// served: in most cases, and in the worst.
+const (
+	boundMedian = 500 * time.Millisecond
+	boundWorst  = time.Second
+)
+
+// again is what was measured of one kind of fault, of writes or of reads.
+type again struct {
+	kind, what string
+	own        []time.Duration // ascending; of each fault
+	copy       time.Duration   // the longest of all faults, as the next
+	other      time.Duration
+	broken     int // faults that the cluster did not come back after
+}
+
+func (a *again) p50() time.Duration   { return a.own[len(a.own)/2] }
+func (a *again) worst() time.Duration { return a.own[len(a.own)-1] }
+
+func (a *again) within(bound time.Duration) (count int) {
+	for _, d := range a.own {
+		if d <= bound {
+			count++
+		}
+	}
+	return count
+}
+
+// served sums up how soon keys were served again, by kind of fault.
+func (r *report) served() (list []again) {
 	of := map[string][]line{}
 	for _, l := range r.lines {
 		of[l.Kind] = append(of[l.Kind], l)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "| fault | times | within %s | p50 | worst | worst of others | did not come back |\n|---|---:|---:|---:|---:|---:|---:|\n", bound)
 	for _, kind := range slices.Sorted(maps.Keys(of)) {
-		var own []time.Duration
-		var other time.Duration
-		within, failed := 0, 0
+		writes, reads := again{kind: kind, what: "writes"}, again{kind: kind, what: "reads"}
 		for _, l := range of[kind] {
-			own, other = append(own, l.Own), max(other, l.Other)
-			if l.Own <= bound {
-				within++
-			}
-			if l.Problem != "" {
-				failed++
-			}
+			writes.add(l.Writes, l.Problem)
+			reads.add(l.Reads, l.Problem)
 		}
-		slices.Sort(own)
-		n := len(own)
-		fmt.Fprintf(&b, "| %s | %d | %d | %d ms | %d ms | %d ms | %d |\n", kind, n, within, own[n/2].Milliseconds(), own[n-1].Milliseconds(), other.Milliseconds(), failed)
+		slices.Sort(writes.own)
+		slices.Sort(reads.own)
+		list = append(list, writes, reads)
+	}
+	return list
+}
+
+func (a *again) add(u unserved, problem string) {
+	a.own, a.copy, a.other = append(a.own, u.Own), max(a.copy, u.Copy), max(a.other, u.Other)
+	if problem != "" {
+		a.broken++
+	}
+}
+
+// byKind is a table of how soon keys of the node's partitions were served again,
+// and of the longest that others were not.
+func (r *report) byKind() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| fault | served again | times | within %s | p50 | worst | worst where it had a copy | worst elsewhere | did not come back |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n", boundWorst)
+	for _, a := range r.served() {
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %s | %s | %s | %s | %d |\n",
+			a.kind, a.what, len(a.own), a.within(boundWorst), millis(a.p50()), millis(a.worst()), millis(a.copy), millis(a.other), a.broken)
+	}
+	fmt.Fprintf(&b, "\nBetween faults the longest was %s.\n", millis(r.calm()))
+	return b.String()
+}
+
+// goals is a table of what has to be reached when a process is killed.
+func (r *report) goals() string {
+	var b strings.Builder
+	goal := func(what string, is, most time.Duration) {
+		met := "met"
+		if is >= most {
+			met = "**missed**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | below %s | %s |\n", what, millis(is), millis(most), met)
+	}
+	for _, a := range r.served() {
+		if !strings.HasPrefix(a.kind, "kill") {
+			continue
+		}
+		if b.Len() == 0 {
+			b.WriteString("| goal | measured | | |\n|---|---:|---:|---|\n")
+		}
+		goal(fmt.Sprintf("%s, %d times: %s served again, p50", a.kind, len(a.own), a.what), a.p50(), boundMedian)
+		goal(fmt.Sprintf("%s: %s served again, worst", a.kind, a.what), a.worst(), boundWorst)
 	}
 	return b.String()
 }

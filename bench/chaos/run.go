@@ -36,7 +36,7 @@ const (
 
 // run starts the cluster and the clients, does what is to be done, and judges.
 func run(ctx context.Context, o options, binary, dir string) (err error) {
-	fmt.Printf("seed %d, %d nodes with %d copies, faults %v for %s; results in %s\n", o.seed, o.nodes, o.replicas, o.faults, o.length, o.out)
+	fmt.Printf("seed %d, %d nodes with %d copies, faults %v %s; results in %s\n", o.seed, o.nodes, o.replicas, o.faults, o.extent(), o.out)
 	c := &chaos{options: o, random: rand.New(rand.NewPCG(o.seed, 0))}
 	around, err := c.surround(dir)
 	if around.Network != nil {
@@ -89,14 +89,23 @@ func (c *chaos) form(ctx context.Context) error {
 	return c.cluster.Await(ctx, nodes.Members(c.nodes), nodes.Balanced(c.nodes), nodes.Copied(c.replicas))
 }
 
-// hurt applies faults until the time is over: all kinds in a random order, then
-// all again. What is begun is finished. An error is a cluster that does not come
+// extent says when a run ends.
+func (o *options) extent() string {
+	if o.count > 0 {
+		return fmt.Sprintf("%d times", o.count)
+	}
+	return "for " + o.length.String()
+}
+
+// hurt applies faults until the time is over, or until there have been as many as
+// wanted: all kinds in a random order, then all again. What is begun is finished. An error is a cluster that does not come
 // back.
 func (c *chaos) hurt(ctx context.Context) error {
 	until := c.record.Now() + c.length
 	for {
 		for _, i := range c.random.Perm(len(c.faults)) {
-			if !c.pause(ctx, time.Second+c.upTo(time.Second)) || c.record.Now() > until {
+			enough := c.count > 0 && len(c.done) >= c.count
+			if enough || !c.pause(ctx, time.Second+c.upTo(time.Second)) || c.record.Now() > until {
 				return nil
 			}
 			if err := faults[c.faults[i]].does(c, ctx); err != nil {

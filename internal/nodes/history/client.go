@@ -26,12 +26,20 @@ type client struct {
 	at   string
 }
 
+// attempt is what a client is about to do. When it fails the client does the same
+// again, so that it is seen when the key is served again.
+type attempt struct {
+	place int
+	read  bool
+}
+
 // moveEvery is how many operations a client sends through one node, on average.
 const moveEvery = 50
 
 // run works until the clients are stopped.
 func (cl *client) run() {
 	cs := cl.all
+	var failed *attempt
 	for {
 		think := time.Duration(cl.random.Int64N(2*int64(cs.c.Think) + 1))
 		select {
@@ -42,15 +50,21 @@ func (cl *client) run() {
 		if cl.random.IntN(moveEvery) == 0 {
 			cl.cut("")
 		}
-		place := cl.random.IntN(cs.c.Keys)
-		o := cl.next(place)
+		a := attempt{cl.random.IntN(cs.c.Keys), cl.random.IntN(10) < cs.c.Reads}
+		if failed != nil {
+			a, failed = *failed, nil
+		}
+		o := cl.next(a)
 		cl.do(&o)
-		if o.Outcome != OK && !cl.stays {
-			cl.left = o.Node // another one may know better
-			cl.cut("")
+		if o.Outcome != OK {
+			failed = &a
+			if !cl.stays {
+				cl.left = o.Node // another one may know better
+				cl.cut("")
+			}
 		}
 		if o.write() && o.Outcome == Unknown {
-			cs.keys.doubt(place, o.Key)
+			cs.keys.doubt(a.place, o.Key)
 		}
 		cs.c.Recorder.add(o)
 	}
@@ -60,11 +74,11 @@ func (cl *client) run() {
 const valuesPerClient = 1_000_000_000
 
 // next makes an operation for the key of a place.
-func (cl *client) next(place int) Op {
-	key, counter := cl.all.keys.take(place)
+func (cl *client) next(a attempt) Op {
+	key, counter := cl.all.keys.take(a.place)
 	o := Op{Client: cl.id, Kind: Get, Key: key}
 	switch {
-	case cl.random.IntN(10) < cl.all.c.Reads:
+	case a.read:
 	case counter:
 		o.Kind = Incr
 	default:

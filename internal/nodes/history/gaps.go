@@ -53,14 +53,14 @@ func Union(list []Span) (out []Span) {
 }
 
 // Unserved returns for how long a key was asked for in vain within a span, at
-// most, by key: from the first of its writes that failed or waited, or the last
+// most, by key: from the first of its operations that failed or waited, or the last
 // success, to the next that succeeded, whoever sent it, or to the last one: keys are
-// used up. Keys that were not written are absent.
-func Unserved(ops []Op, in Span) map[string]time.Duration {
+// used up. Only operations of these kinds count; keys without any are absent.
+func Unserved(ops []Op, in Span, kinds ...Kind) map[string]time.Duration {
 	longest, since, served := map[string]time.Duration{}, map[string]time.Duration{}, map[string]time.Duration{}
 	for i := range ops { // by the time of their end
 		o := &ops[i]
-		if !o.write() || o.End < in.From || o.Start > in.To {
+		if !slices.Contains(kinds, o.Kind) || o.End < in.From || o.Start > in.To {
 			continue
 		}
 		begun := max(o.Start, in.From, served[o.Key])
