@@ -40,6 +40,7 @@ type options struct {
 	threads int
 	within  time.Duration
 	length  time.Duration
+	pace    string
 	out     string
 }
 
@@ -67,6 +68,7 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&o.threads, "threads", 1, "threads of the load generator")
 	flags.DurationVar(&o.within, "within", 2*time.Minute, "what operators ask for must be done so soon")
 	flags.DurationVar(&o.length, "length", 2*time.Second, "of one measurement")
+	flags.StringVar(&o.pace, "pace", "0", "what a node copies in a second in the suite recreate, such as 32mb; 0: as much as it can")
 	flags.StringVar(&o.out, "out", "bench/results", "directory of the results; empty prints them only")
 	if err := flags.Parse(args); err != nil {
 		return o, err

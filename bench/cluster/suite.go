@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/larder-cache/larder/internal/loadgen"
@@ -32,6 +33,7 @@ var suites = []suite{
 	{"forwarding", "what a GET through the wrong node costs", (*bench).forwarding},
 	{"direct", "a node of a cluster beside one that stands alone", (*bench).direct},
 	{"copies", "what it costs that another node has every write", (*bench).copies},
+	{"recreate", "what clients notice when copies of a gigabyte are made anew", (*bench).recreate},
 	{"moves", "what clients notice when nodes come and go", (*bench).moves},
 	{"settings", "how long a change takes to be in force everywhere", (*bench).settings},
 	{"linearizable", "whether the configuration is, when coordinators are lost", (*bench).linearizable},
@@ -86,6 +88,28 @@ func (b *bench) begin(ctx context.Context, count int, o nodes.Options, args ...s
 		return nil, nil, err
 	}
 	return c, end, nil
+}
+
+// lookEvery is the pause between two looks at nodes that are measured meanwhile.
+const lookEvery = 200 * time.Millisecond
+
+// awaitGently is [nodes.Cluster.Await] with few looks: each is work for the nodes.
+func awaitGently(ctx context.Context, c *nodes.Cluster, conditions ...nodes.Condition) error {
+	for {
+		missing := c.Look(ctx, conditions...)
+		if missing == nil {
+			return nil
+		}
+		if err := wait(ctx, lookEvery); err != nil {
+			return fmt.Errorf("%w: %w", err, missing)
+		}
+	}
+}
+
+// configure writes a file of settings for the nodes of a suite.
+func (b *bench) configure(suite, format string, args ...any) (path string, err error) {
+	path = filepath.Join(b.dir, suite+".yaml")
+	return path, os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o600)
 }
 
 // load returns the load that suites vary: 50 connections, keys of 16 bytes,
