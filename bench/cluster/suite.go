@@ -34,6 +34,7 @@ var suites = []suite{
 	{"direct", "a node of a cluster beside one that stands alone", (*bench).direct},
 	{"copies", "what it costs that another node has every write", (*bench).copies},
 	{"recreate", "what clients notice when copies of a gigabyte are made anew", (*bench).recreate},
+	{"differences", "how soon copies that differ are found and mended, and what looking for them costs", (*bench).differences},
 	{"moves", "what clients notice when nodes come and go", (*bench).moves},
 	{"settings", "how long a change takes to be in force everywhere", (*bench).settings},
 	{"linearizable", "whether the configuration is, when coordinators are lost", (*bench).linearizable},

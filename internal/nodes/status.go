@@ -31,11 +31,14 @@ type Status struct {
 
 // CopiedAt reports whether a node beside the owner has all of a key's partition.
 func (s *Status) CopiedAt(id, key string) bool {
-	return slices.Contains(s.InSync[hashing.PartitionOf([]byte(key))], id)
+	return slices.Contains(s.InSync[PartitionOf(key)], id)
 }
 
+// PartitionOf returns the partition of a key.
+func PartitionOf(key string) int { return hashing.PartitionOf([]byte(key)) }
+
 // OwnerOf returns the id of the owner of a key, empty where there is none.
-func (s *Status) OwnerOf(key string) string { return s.Owner[hashing.PartitionOf([]byte(key))] }
+func (s *Status) OwnerOf(key string) string { return s.Owner[PartitionOf(key)] }
 
 // Owned returns how many partitions a node owns.
 func (s *Status) Owned(id string) (count int) {
