@@ -42,6 +42,8 @@ var goals = []goal{
 	{suite: "simulated", metric: "runs that fail", most: 0, worst: true, what: "100 nodes with loss, delay, crashes and partitions, simulated from seeds: converge"},
 	{suite: "simulated", metric: "view change per node", most: 100, worst: true, what: "a view change costs below 100 KB on the wire per node"},
 	{suite: "many", metric: "not formed, rebalanced or served", most: 0, worst: true, what: "25 real processes form, rebalance and serve"},
+	{suite: "zones", metric: "values lost or wrong", most: 0, worst: true, what: "25 processes in three zones, any two of different zones die one after the other: no acknowledged write is lost"},
+	{suite: "zones", metric: "writes to its partitions refused", most: 1000, worst: true, what: "and writes are served again within 1 s"},
 	{suite: "idle", metric: "CPU of all nodes", most: 2, what: "a three-node cluster at rest uses below 2 % of one core"},
 	{suite: "idle", metric: "anonymous memory per node", most: 120, worst: true, what: "and 120 MB of anonymous memory per node"},
 }

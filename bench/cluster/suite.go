@@ -41,6 +41,7 @@ var suites = []suite{
 	{"simulated", "100 nodes in virtual time", (*bench).simulated},
 	{"idle", "what a cluster takes at rest", (*bench).idle},
 	{"many", "many processes, one cluster", (*bench).manyNodes},
+	{"zones", "many processes in zones, two of which die one after the other", (*bench).zones},
 }
 
 func suiteNames() (list []string) {
