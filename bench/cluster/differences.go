@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,8 +27,9 @@ func (b *bench) differences(ctx context.Context) (err error) {
 	v := values{"v:", pick(b, 1_000_000, 100_000), valueBytes}
 	var without []float64
 	for _, every := range []string{"0s", "100ms"} {
-		config, err := b.configure("differences-"+every, "cluster:\n  replicas: 1\n  sync_interval: %s\nauth:\n  debug: \"yes\"\n", every)
-		if err != nil {
+		config := filepath.Join(b.dir, "differences-"+every+".yaml") // for all nodes: auth is of each
+		text := fmt.Sprintf("cluster:\n  replicas: 1\n  sync_interval: %s\nauth:\n  debug: \"yes\"\n", every)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			return err
 		}
 		with, err := b.compared(ctx, v, config, without)

@@ -29,11 +29,10 @@ const beginsEvery = 50 * time.Millisecond
 // the other nodes once rebalance.delay is over, and later on the node itself, which
 // comes back empty.
 func (b *bench) recreate(ctx context.Context) (err error) {
-	config, err := b.configure("recreate", "cluster:\n  replicas: 1\n  rebalance:\n    delay: %s\n    bytes_per_second: %s\n", recreateDelay, b.pace)
-	if err != nil {
-		return err
-	}
-	c, end, err := b.begin(ctx, b.nodes, nodes.Options{Args: []string{"--maxmemory", recreateMemory}}, "--config", config)
+	c, end, err := b.begin(ctx, b.nodes, nodes.Options{
+		Replicas: 1, Args: []string{"--maxmemory", recreateMemory},
+		Settings: []string{"  rebalance:", fmt.Sprint("    delay: ", recreateDelay), "    bytes_per_second: " + b.pace},
+	})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/larder-cache/larder/internal/loadgen"
@@ -106,12 +105,6 @@ func awaitGently(ctx context.Context, c *nodes.Cluster, conditions ...nodes.Cond
 			return fmt.Errorf("%w: %w", err, missing)
 		}
 	}
-}
-
-// configure writes a file of settings for the nodes of a suite.
-func (b *bench) configure(suite, format string, args ...any) (path string, err error) {
-	path = filepath.Join(b.dir, suite+".yaml")
-	return path, os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o600)
 }
 
 // load returns the load that suites vary: 50 connections, keys of 16 bytes,

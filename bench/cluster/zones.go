@@ -22,14 +22,11 @@ const (
 // zones lets two nodes of different zones die, the second one when the copies that
 // the first one had are made anew, and checks every acknowledged write.
 func (b *bench) zones(ctx context.Context) (err error) {
-	config, err := b.configure("zones", "cluster:\n  replicas: 1\n  rebalance:\n    delay: %s\n", zonesDelay)
-	if err != nil {
-		return err
-	}
 	small := nodes.Options{
+		Replicas: 1, Settings: []string{"  rebalance:", fmt.Sprint("    delay: ", zonesDelay)},
 		Args: []string{"--loops", "1", "--maxmemory", "64mb"}, Env: []string{"GOMAXPROCS=1"}, Zones: []string{"a", "b", "c"},
 	}
-	c, end, err := b.begin(ctx, 1, small, "--config", config)
+	c, end, err := b.begin(ctx, 1, small)
 	if err != nil {
 		return err
 	}
