@@ -22,6 +22,7 @@ func (x *Executor) infoCluster(w *infoWriter) {
 	w.field("cluster_forwarded", x.forwarding.sent.Load())
 	w.field("cluster_forward_errors", x.forwarding.errors.Load())
 	w.field("cluster_forward_retries", x.forwarding.retries.Load())
+	w.field("cluster_relayed", x.forwarding.relayed.Load())
 	w.field("cluster_served", x.forwarding.served.Load())
 	w.field("cluster_links", s.Links)
 	w.field("cluster_news_lost", s.NewsLost)

@@ -14,6 +14,8 @@ func (r *Remote) serveOther(q peer.Request, out *peer.Batch) {
 		r.serveNews(q, out)
 	case KindPublish:
 		r.servePublish(q, out)
+	case KindRelay:
+		r.serveRelay(q, out)
 	case KindAudience:
 		r.serveAudience(q)
 	default:

@@ -220,6 +220,7 @@ type sweepRound struct {
 type sweepPart struct {
 	sweep
 	errand *errand
+	by     relay // who was asked to hand it on, if that was necessary
 	err    error
 }
 
@@ -232,7 +233,9 @@ func (r *sweepRound) run() bool {
 			continue
 		}
 		e := &errand{done: make(chan struct{})}
-		if part.err = x.queue(s, owner, KindSweep, part.append(nil), nil, e, 0); part.err == nil {
+		h := x.hopTo(s, owner)
+		part.by = h.relayIn(s.routes)
+		if part.err = x.queue(s, h, KindSweep, part.append(nil), nil, e, 0); part.err == nil {
 			part.errand = e
 		}
 	}
@@ -293,6 +296,9 @@ func (r *sweepRound) collect(part *sweepPart, n *cluster.Node) {
 	if err == nil && len(out.reports) == len(part.items) {
 		r.settle(part, &out)
 		return
+	}
+	if err == errNotRelayed {
+		r.x.forwarding.notRelayed(part.by, r.x.clock.monotonic())
 	}
 	r.x.forwarding.errors.Add(1)
 	r.left = append(r.left, part.items...)

@@ -25,6 +25,7 @@ type flights struct {
 	oldest, next uint32   // numbers, which wrap
 	outstanding  int
 	writes       int // of those outstanding
+	detours      int // of those outstanding, by way of a third node
 	failed       int
 	routes       *cluster.Routes // nil: there are no flights
 	kept         []byte          // frames that may have to be sent again
@@ -34,11 +35,13 @@ type flights struct {
 
 	dirty   []Lane // to be flushed
 	frame   []byte
+	relay   []byte // frame of the last request that was relayed
 	request remoteRequest
 }
 
 // flight is one forwarded request, or a part of one.
 type flight struct {
+	path     path    // by which it has left
 	hole     uint64  // in the session's output
 	gather   *gather // of which it is a part; nil: of none
 	part     int
@@ -139,6 +142,9 @@ func (f *flights) add(routes *cluster.Routes, fl flight) uint32 {
 	if !fl.readOnly {
 		f.writes++
 	}
+	if !fl.path.isDirect() {
+		f.detours++
+	}
 	return f.next - 1
 }
 
@@ -164,6 +170,9 @@ func (f *flights) arrived(fl *flight) {
 	f.outstanding--
 	if !fl.readOnly {
 		f.writes--
+	}
+	if !fl.path.isDirect() {
+		f.detours--
 	}
 }
 

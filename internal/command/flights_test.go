@@ -34,7 +34,14 @@ func (l *scriptedLane) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uin
 		return l.fails
 	}
 	var r remoteRequest
-	if err := r.parse(kind, append(append([]byte(nil), p.Head...), p.Body...)); err != nil {
+	frame := append(append([]byte(nil), p.Head...), p.Body...)
+	if kind == KindRelay {
+		var err error
+		if kind, _, frame, err = parseRelay(frame); err != nil {
+			return err
+		}
+	}
+	if err := r.parse(kind, frame); err != nil {
 		return err
 	}
 	sent := sentRequest{kind: kind, sink: sink, tag: tag}
@@ -50,7 +57,7 @@ func (l *scriptedLane) Queue(kind uint8, p peer.Payload, sink peer.Sink, tag uin
 
 func (l *scriptedLane) Flush() { l.flushed++ }
 
-func (l *scriptedLane) IsUp() bool { return l.fails == nil }
+func (l *scriptedLane) IsUp() bool { return l.fails != peer.ErrUnreachable }
 
 // nowhereSink is where replies of the test's client would go.
 type nowhereSink struct{}

@@ -41,11 +41,13 @@ type forwarding struct {
 	sent    atomic.Uint64 // requests handed to links
 	errors  atomic.Uint64 // of them answered with an error here, or not handed over at all
 	retries atomic.Uint64 // times a request was forwarded again
+	relayed atomic.Uint64 // of those sent the ones handed to a third node
 	served  atomic.Uint64 // requests of other nodes' clients
 
 	proxies proxies
 
-	lost sync.Map // cluster.NodeID -> time.Duration: when a request has waited for the node in vain
+	lost      sync.Map // cluster.NodeID -> time.Duration: when a request has waited for the node in vain
+	unrelayed sync.Map // relay -> time.Duration: when the one could not relay to the other
 }
 
 // lostFor is for how long nobody waits again for a node that another request has
@@ -139,18 +141,25 @@ func (f *flights) encode(kind uint8, r *remoteRequest) (head, body []byte) {
 // keptFrame is the room for frames, in bytes, that a session keeps.
 const keptFrame = 64 << 10
 
-// queue hands a frame to the link to a node. It leaves with the next flush.
-func (x *Executor) queue(s *Session, owner int16, kind uint8, head, body []byte, sink peer.Sink, tag uint64) error {
-	lane := x.laneTo(s, owner)
-	if lane == nil {
+// queue hands a frame to a link. It leaves with the next flush.
+func (x *Executor) queue(s *Session, h hop, kind uint8, head, body []byte, sink peer.Sink, tag uint64) error {
+	if h.lane == nil {
 		return peer.ErrUnreachable
 	}
-	if err := lane.Queue(kind, peer.Payload{Head: head, Body: body}, sink, tag); err != nil {
+	f := &s.flights
+	if !h.isDirect() {
+		f.relay = append(appendRelay(f.relay[:0], kind, s.routes.Node(h.owner).ID), head...)
+		kind, head = KindRelay, f.relay
+	}
+	if err := h.lane.Queue(kind, peer.Payload{Head: head, Body: body}, sink, tag); err != nil {
 		x.forwarding.errors.Add(1)
 		return err
 	}
 	x.forwarding.sent.Add(1)
-	s.flights.touch(lane)
+	if !h.isDirect() {
+		x.forwarding.relayed.Add(1)
+	}
+	f.touch(h.lane)
 	return nil
 }
 
@@ -203,12 +212,16 @@ func (x *Executor) forward(s *Session, cmd *Command, args [][]byte, w way) Outco
 	if f.full() {
 		return Hold
 	}
-	head, body := f.encode(KindRequest, x.requestFor(s, args))
+	h := x.hopTo(s, w.owner)
+	if f.crosses(h.path) {
+		return Hold
+	}
+	head, body := f.encode(KindRequest, x.requestFor(s, args).along(h.path, s))
 	mark := s.Out.Mark()
-	fl := flight{hole: s.Out.Hole(), kind: KindRequest, slot: w.slot, readOnly: cmd.Flags&ReadOnly != 0}
+	fl := flight{path: h.path, hole: s.Out.Hole(), kind: KindRequest, slot: w.slot, readOnly: cmd.Flags&ReadOnly != 0}
 	x.takesOff(s, &fl, cmd, args)
 	i := f.add(s.routes, fl)
-	err := x.queue(s, w.owner, KindRequest, head, body, f.sink, f.tagOf(i))
+	err := x.queue(s, h, KindRequest, head, body, f.sink, f.tagOf(i))
 	if err == nil {
 		f.keep(i, head, body)
 		s.shared.lastCommand.Store(cmd)
@@ -236,6 +249,9 @@ func (x *Executor) Arrived(s *Session, tag uint64, data []byte, release func(), 
 			release()
 		}
 		return
+	}
+	if err == errNotRelayed {
+		x.forwarding.notRelayed(fl.path.relayIn(f.routes), x.clock.monotonic())
 	}
 	f.arrived(fl)
 	x.landed(fl)

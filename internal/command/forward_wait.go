@@ -62,13 +62,19 @@ const copiedReply = 16 << 10
 // REQUIRES: s.MayBlock, w is wayThere.
 func (x *Executor) ask(s *Session, kind uint8, r *remoteRequest, w way, readOnly bool, take func(peer.Reply)) answer {
 	e := &errand{done: make(chan struct{})}
-	head, body := s.flights.encode(kind, r)
-	err := x.queue(s, w.owner, kind, head, body, e, 0)
+	h := x.hopTo(s, w.owner)
+	by := h.relayIn(s.routes)
+	head, body := s.flights.encode(kind, r.along(h.path, s))
+	err := x.queue(s, h, kind, head, body, e, 0)
 	if err != nil {
 		return answerOf(err, readOnly)
 	}
 	s.flights.flush(false)
-	return x.awaitErrand(s, e, readOnly, take)
+	a := x.awaitErrand(s, e, readOnly, take)
+	if a.again && e.err == errNotRelayed {
+		x.forwarding.notRelayed(by, x.clock.monotonic())
+	}
+	return a
 }
 
 // awaitErrand waits for the reply of a request that was sent.

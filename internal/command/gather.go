@@ -44,6 +44,7 @@ type gather struct {
 // gatherPart is the part for one node.
 type gatherPart struct {
 	owner int16
+	hop   hop // how it leaves
 	here  bool
 	words [][]byte // the request
 	at    []int    // of each of its keys the place among all keys
@@ -194,6 +195,9 @@ func (x *Executor) spread(s *Session, cmd *Command, args [][]byte) Outcome {
 		return Hold
 	}
 	g := s.divide(cmd, args)
+	if out := x.choosePaths(s, g); out != Continue {
+		return out
+	}
 	// What only reads may be done twice: when it has to park, because a source is
 	// asked, nothing has been sent yet. What writes does not park, and when the
 	// first node cannot be reached, nothing has been written yet.
@@ -232,6 +236,25 @@ func (x *Executor) spread(s *Session, cmd *Command, args [][]byte) Outcome {
 	return Continue
 }
 
+// choosePaths chooses how the parts leave. When one of them cannot, or not yet,
+// nothing is to be sent, and the outcome is that of the request.
+func (x *Executor) choosePaths(s *Session, g *gather) Outcome {
+	for i := range g.parts {
+		p := &g.parts[i]
+		if p.here {
+			continue
+		}
+		p.hop = x.hopTo(s, p.owner)
+		switch {
+		case !p.hop.isUp():
+			return Park
+		case s.flights.crosses(p.hop.path):
+			return Hold
+		}
+	}
+	return Continue
+}
+
 // executeParts executes the part that belongs to this node.
 func (x *Executor) executeParts(s *Session, cmd *Command, g *gather) Outcome {
 	for i := range g.parts {
@@ -249,11 +272,11 @@ func (x *Executor) executeParts(s *Session, cmd *Command, g *gather) Outcome {
 // sendPart forwards one part.
 func (x *Executor) sendPart(s *Session, cmd *Command, g *gather, part int, hole uint64) error {
 	f, p := &s.flights, &g.parts[part]
-	head, body := f.encode(KindRequest, x.requestFor(s, p.words))
-	fl := flight{hole: hole, slot: manySlots, kind: KindRequest, readOnly: cmd.Flags&ReadOnly != 0, gather: g, part: part}
+	head, body := f.encode(KindRequest, x.requestFor(s, p.words).along(p.hop.path, s))
+	fl := flight{path: p.hop.path, hole: hole, slot: manySlots, kind: KindRequest, readOnly: cmd.Flags&ReadOnly != 0, gather: g, part: part}
 	x.takesOff(s, &fl, cmd, p.words)
 	seq := f.add(s.routes, fl)
-	err := x.queue(s, p.owner, KindRequest, head, body, f.sink, f.tagOf(seq))
+	err := x.queue(s, p.hop, KindRequest, head, body, f.sink, f.tagOf(seq))
 	if err != nil {
 		f.takeBack(seq)
 		return err

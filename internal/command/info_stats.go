@@ -80,6 +80,7 @@ func (x *Executor) infoStats(w *infoWriter) {
 	w.field("forwarded_requests", x.forwarding.sent.Load())
 	w.field("forward_errors", x.forwarding.errors.Load())
 	w.field("forward_retries", x.forwarding.retries.Load())
+	w.field("relayed_requests", x.forwarding.relayed.Load())
 	w.field("forward_served", x.forwarding.served.Load())
 	w.field("acl_access_denied_auth", x.stats.authFailed.Load())
 	w.zeros("acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel")

@@ -50,8 +50,8 @@ func (x *Executor) hotKeyOf(s *Session, cmd *Command, args [][]byte, w way) *hot
 // hotKeyAt is hotKeyOf for a client that may read from copies.
 func (x *Executor) hotKeyAt(s *Session, key []byte, w way) *hotKey {
 	k := x.near.find(s.DB, key, x.near.hashOf(key))
-	if k == nil || x.near.now() < time.Duration(k.direct.Load()) || s.flights.writesTo(w.slot) {
-		return nil
+	if k == nil || x.near.now() < time.Duration(k.direct.Load()) || s.flights.writesTo(w.slot) || !x.reaches(s, w.owner) {
+		return nil // an owner that is out of reach could not tell of changes
 	}
 	return k
 }
@@ -175,7 +175,7 @@ func (x *Executor) joinFill(s *Session, k *hotKey, args [][]byte, w way, sink pe
 	r.resp3, r.client = false, k.hash // one that waits at the owner is in the way of no client
 	r.holder, r.lifetime = x.neighbours.self(), k.staleness
 	head, _ := s.flights.encode(KindNear, r)
-	if err := x.queue(s, w.owner, KindNear, head, nil, f, 0); err != nil {
+	if err := x.queue(s, hop{f.lane, path{w.owner, w.owner}}, KindNear, head, nil, f, 0); err != nil {
 		f.answer(f.end(nil)[1:], peer.Reply{}, err)
 		return true, err
 	}

@@ -132,9 +132,10 @@ func (r *Remote) execute(q peer.Request, req *remoteRequest, out *peer.Batch) bo
 
 // Statuses of replies.
 const (
-	statusDone      uint8 = iota
-	statusMisrouted       // not executed: it did not find the owner
-	statusLost            // executed or not: this node was not, or not for long enough, the owner
+	statusDone       uint8 = iota
+	statusMisrouted        // not executed: it did not find the owner
+	statusLost             // executed or not: this node was not, or not for long enough, the owner
+	statusNotRelayed       // not executed: this node, asked to relay, does not reach the owner
 )
 
 // errMisrouted says that a request was not executed since it did not find the
@@ -150,6 +151,8 @@ func OutcomeOf(r peer.Reply, err error) error {
 		return errMisrouted
 	case r.Status == statusLost:
 		return peer.ErrLost
+	case r.Status == statusNotRelayed:
+		return errNotRelayed
 	}
 	return err
 }
@@ -178,7 +181,10 @@ func (r *Remote) end() {
 }
 
 // EndBatch implements [peer.Session].
-func (r *Remote) EndBatch(*peer.Batch) { r.end() }
+func (r *Remote) EndBatch(*peer.Batch) {
+	r.end()
+	r.s.flights.flush(false) // what is relayed leaves
+}
 
 // waitsBehind reports whether a request was put behind one of the same client
 // that waits.

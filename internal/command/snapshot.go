@@ -42,6 +42,7 @@ type Snapshot struct {
 
 	// In a cluster:
 	Forwarded      uint64 // requests of clients handed to other nodes; one that is split counts for each
+	Relayed        uint64 // of those, the ones that a third node has handed on
 	ForwardErrors  uint64 // attempts to forward that brought no reply
 	ForwardRetries uint64 // requests forwarded once more
 	ForwardServed  uint64 // requests executed for other nodes
@@ -90,6 +91,7 @@ func Counters() []CounterInfo {
 		{"slow_batches_total", "batches", "Pipelines of fast commands that as a whole exceeded a threshold.", false, func(s *Snapshot) float64 { return float64(s.SlowBatches) }},
 		{"auth_failures_total", "requests", "Wrong passwords.", false, func(s *Snapshot) float64 { return float64(s.AuthFailures) }},
 		{"forwarded_requests_total", "requests", "Requests handed to the owner of their keys, another node.", false, func(s *Snapshot) float64 { return float64(s.Forwarded) }},
+		{"relayed_requests_total", "requests", "Of the forwarded requests those that a third node has handed on, since the link to the owner was down.", false, func(s *Snapshot) float64 { return float64(s.Relayed) }},
 		{"forward_errors_total", "requests", "Attempts to forward a request that brought no reply.", false, func(s *Snapshot) float64 { return float64(s.ForwardErrors) }},
 		{"forward_retries_total", "requests", "Requests that were forwarded once more.", false, func(s *Snapshot) float64 { return float64(s.ForwardRetries) }},
 		{"forward_served_total", "requests", "Requests executed for other nodes.", false, func(s *Snapshot) float64 { return float64(s.ForwardServed) }},
@@ -116,7 +118,7 @@ func (x *Executor) Snapshot() Snapshot {
 		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
 		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
-		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), RepliesLost: x.replicated.lost.Load(),
+		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), Relayed: x.forwarding.relayed.Load(), RepliesLost: x.replicated.lost.Load(),
 		RefusedFew: x.replicated.few.Load(), RefusedBehind: x.replicated.behind.Load(), Cluster: x.clusterSnapshot(),
 		CommandsPerSecond: perSecond, UptimeMilliseconds: time.Since(x.started).Milliseconds(),
 	}

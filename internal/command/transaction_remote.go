@@ -111,12 +111,16 @@ func (x *Executor) execForward(s *Session, cmd *Command, args [][]byte, w way) O
 	if f.full() {
 		return Hold
 	}
-	head, _ := f.encode(KindTransaction, x.transactionFor(s))
+	h := x.hopTo(s, w.owner)
+	if f.crosses(h.path) {
+		return Hold
+	}
+	head, _ := f.encode(KindTransaction, x.transactionFor(s).along(h.path, s))
 	mark := s.Out.Mark()
-	fl := flight{hole: s.Out.Hole(), slot: w.slot, kind: KindTransaction, readOnly: s.tx.flags&Write == 0}
+	fl := flight{path: h.path, hole: s.Out.Hole(), slot: w.slot, kind: KindTransaction, readOnly: s.tx.flags&Write == 0}
 	x.near.wrote(w.slot, nil)
 	seq := f.add(s.routes, fl)
-	err := x.queue(s, w.owner, KindTransaction, head, nil, f.sink, f.tagOf(seq))
+	err := x.queue(s, h, KindTransaction, head, nil, f.sink, f.tagOf(seq))
 	if err == nil {
 		f.keep(seq, head, nil)
 		x.discard(s)

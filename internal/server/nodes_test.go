@@ -46,6 +46,7 @@ type node struct {
 	any   *harness    // any node, any key
 	own   *harness    // the protocol of Redis Cluster
 	mute  atomic.Bool // it reaches no other node
+	apart sync.Map    // cluster.NodeID of those that it does not reach
 
 	mu    sync.Mutex
 	links map[cluster.NodeID]map[int]*peer.Link // GUARDED_BY(mu)
@@ -165,10 +166,25 @@ func (d *node) Open(from peer.Info, _ string, r *peer.Responder) (peer.Session, 
 
 // Lane implements [command.Forwarder].
 func (d *node) Lane(to *cluster.Node, n int) command.Lane {
-	if l := d.link(to.ID, n%2); l != nil && !d.mute.Load() {
+	if _, apart := d.apart.Load(to.ID); apart || d.mute.Load() {
+		return nil
+	}
+	if l := d.link(to.ID, n%2); l != nil {
 		return l
 	}
 	return nil
+}
+
+// part has two nodes not reach each other.
+func part(a, b *node) {
+	a.apart.Store(b.id, true)
+	b.apart.Store(a.id, true)
+}
+
+// rejoin ends that.
+func rejoin(a, b *node) {
+	a.apart.Delete(b.id)
+	b.apart.Delete(a.id)
 }
 
 // Silent implements [command.Forwarder].
