@@ -157,12 +157,20 @@ func (l *lines) Hear(to *cluster.Node) membership.Hearing {
 	return membership.Hearing{Silent: time.Since(heard)}
 }
 
-// abandonAfter is the silence that becomes a node which others have followed: one
-// that owes an answer is heard every 100 ms.
+// abandonAfter is the silence that becomes a node which others have followed, or
+// hear: one that owes an answer is heard every 100 ms.
 const abandonAfter = 250 * time.Millisecond
 
 // Abandon implements [membership.Peers].
 func (l *lines) Abandon(node *cluster.Node) { l.network.Break(string(node.ID), abandonAfter) }
+
+// Overdue implements [membership.Peers].
+func (l *lines) Overdue(least time.Duration) (list []cluster.NodeID) {
+	for _, node := range l.network.Overdue(least) {
+		list = append(list, cluster.NodeID(node))
+	}
+	return list
+}
 
 // since returns when a node that has never been heard was listened to first.
 func (l *lines) since(id cluster.NodeID) time.Time {

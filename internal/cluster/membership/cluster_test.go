@@ -54,6 +54,7 @@ type testNode struct {
 	trusts          atomic.Bool  // it takes nobody for dead
 	hangs           sync.RWMutex // held as the writer: its reports do not arrive
 	stuck           atomic.Bool  // batches to it stay where they are, though it lives
+	offline         atomic.Bool  // the configuration service does not answer it
 }
 
 func newWorld(t testing.TB) *world {
@@ -157,6 +158,15 @@ func (n *testNode) Hear(to *cluster.Node) Hearing {
 		return Hearing{}
 	}
 	return Hearing{Gone: n.w.node(to.ID) == nil}
+}
+
+// Overdue implements [Peers]: who is not heard owes an answer.
+func (n *testNode) Overdue(time.Duration) (list []cluster.NodeID) {
+	n.deaf.Range(func(id, _ any) bool {
+		list = append(list, id.(cluster.NodeID))
+		return true
+	})
+	return list
 }
 
 // Abandon implements [Peers].

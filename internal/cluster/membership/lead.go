@@ -151,6 +151,7 @@ func (m *Member) deposed() bool {
 func (m *Member) decide(decider *controller.Controller, term Term) error {
 	ctx, cancel := context.WithTimeout(m.ctx, saveTimeout)
 	defer cancel()
+	defer m.whileStuck()()
 	for {
 		prev, revision, err := m.storedView(ctx)
 		if err != nil {

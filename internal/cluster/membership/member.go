@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -90,8 +91,11 @@ type Peers interface {
 	Stream(node *cluster.Node) replication.Transport
 	// Hear tells what is noticed of a node, from the first time it is asked on.
 	Hear(node *cluster.Node) Hearing
+	// Overdue returns the nodes that have owed an answer for so long, and have sent
+	// nothing meanwhile.
+	Overdue(least time.Duration) []cluster.NodeID
 	// Abandon gives up what waits for the answer of a node that others have
-	// followed, if the node is silent.
+	// followed, or hear, if the node is silent.
 	Abandon(node *cluster.Node)
 }
 
@@ -104,6 +108,10 @@ const (
 	CallPrepare uint8 = 5 // from the controller: see [controller.Preparation]
 	CallHears   uint8 = 6 // to anybody: do you hear this node, the controller?
 	CallRestart uint8 = 7 // to anybody: see [Config.Restart]
+	CallReaches uint8 = 8 // to anybody: have you just heard this node?
+	CallNews    uint8 = 9 // to anybody: what the configuration service has told it
+	// CallUnseat is from the controller, to anybody: depose me.
+	CallUnseat uint8 = 10
 )
 
 // Member is this node's part in the cluster. Safe for concurrent use.
@@ -140,6 +148,8 @@ type Member struct {
 	viewNews  chan struct{} // closed and replaced at every view that is learned
 	routeNews chan struct{} // and at every view that is put in force
 	leader    cluster.NodeID
+	leaderAt  int64 // revision of the configuration service at which leader was it
+	apart     apart
 	moves     moves
 	wishes    wishes
 	sounds    map[cluster.NodeID]sound // of those that cannot be heard
@@ -184,6 +194,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 		cfg: cfg, log: cfg.Log, id: cfg.Self.ID, began: time.Now(), kick: make(chan struct{}, 1),
 		registry: newRegistry(), sounds: map[cluster.NodeID]sound{}, viewNews: make(chan struct{}), routeNews: make(chan struct{}),
 	}
+	m.apart.doubted = map[cluster.NodeID]bool{}
 	m.coordinator.Store(cfg.Self.Coordinator)
 	m.told = rate.NewLimiter(1, 10)
 	m.moves.init()
@@ -291,17 +302,18 @@ func (m *Member) leaderChanged(d Delivery) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d.Resync {
-		m.leader = ""
+		m.leader, m.leaderAt = "", 0
 	}
-	for _, key := range d.Removed {
-		if key == keyController {
-			m.leader = ""
-		}
-	}
+	// What is older than what another node has told is known. Who is elected in the
+	// end is among the items.
 	for _, it := range d.Items {
-		if it.Key == keyController {
-			m.leader = cluster.NodeID(it.Data)
+		if it.Key == keyController && it.Revision > m.leaderAt {
+			m.leader, m.leaderAt = cluster.NodeID(it.Data), it.Revision
+			return
 		}
+	}
+	if slices.Contains(d.Removed, keyController) && d.Revision > m.leaderAt {
+		m.leader, m.leaderAt = "", d.Revision
 	}
 }
 
@@ -387,6 +399,12 @@ func (m *Member) Answer(from cluster.NodeID, kind uint8, payload []byte) ([]byte
 		return json.Marshal(m.vitals())
 	case CallHears:
 		return m.hears(cluster.NodeID(payload)), nil
+	case CallReaches:
+		return m.reaches(cluster.NodeID(payload)), nil
+	case CallNews:
+		return m.tellNews(payload)
+	case CallUnseat:
+		return nil, m.unseat(from)
 	case CallView:
 		v := m.View()
 		if v == nil {

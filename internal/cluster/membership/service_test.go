@@ -102,9 +102,20 @@ var _ Configuration = (*connection)(nil)
 // nothing any more.
 //
 // REQUIRES: c.mu held.
-func (c *connection) cut() bool { return c.away || c.node.dead.Load() }
+func (c *connection) cut() bool { return c.away || c.node.dead.Load() || c.node.offline.Load() }
 
-func (c *connection) Load(_ context.Context, key string) (Item, error) {
+// reached returns when the node reaches the service, unless it has to give up.
+func (c *connection) reached(ctx context.Context) {
+	for c.node.offline.Load() && !c.node.dead.Load() && ctx.Err() == nil {
+		select {
+		case <-c.changed():
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (c *connection) Load(ctx context.Context, key string) (Item, error) {
+	c.reached(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cut() {
@@ -170,7 +181,8 @@ func (c *connection) Watch(ctx context.Context, prefix string, after int64) <-ch
 	return out
 }
 
-func (c *connection) Save(_ context.Context, key string, data []byte, revision int64, t Term, absent ...string) (int64, error) {
+func (c *connection) Save(ctx context.Context, key string, data []byte, revision int64, t Term, absent ...string) (int64, error) {
+	c.reached(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cut() {

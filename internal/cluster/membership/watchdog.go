@@ -39,7 +39,13 @@ const (
 // node followed before its registration runs out, so only then it runs.
 func (m *Member) watchdog() {
 	m.patiently(func(patience time.Duration) {
-		if deaf := m.listen(silentAfter + patience); deaf != "" && !m.heardElsewhere(deaf) {
+		deaf := m.listen(silentAfter + patience)
+		overdue := m.cfg.Peers.Overdue(apartAfter + patience)
+		m.bypass(overdue)
+		if len(overdue) > 0 || !m.hearsAll() {
+			m.inquire()
+		}
+		if deaf != "" && !m.vouchedFor(CallHears, deaf) {
 			m.depose(deaf)
 		}
 	})
@@ -169,17 +175,25 @@ func (m *Member) hear(id cluster.NodeID, s sound) bool {
 	return true
 }
 
-// heardElsewhere reports whether another node says that it hears the controller:
-// then it is this node that is cut off from it. Of two nodes that do not hear each
-// other one would take the election from the other for ever.
-func (m *Member) heardElsewhere(controller cluster.NodeID) bool {
+// hearsAll reports whether no node that this one listens to is missed.
+func (m *Member) hearsAll() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.sounds) == 0
+}
+
+// vouchedFor reports whether another node says that it hears one that this node
+// does not: then it is this node that is cut off from it. The question is CallHears
+// of the controller: of two nodes that do not hear each other one would take the
+// election from the other for ever. It is CallReaches of any node.
+func (m *Member) vouchedFor(question uint8, id cluster.NodeID) bool {
 	ctx, cancel := context.WithTimeout(m.ctx, vouchTimeout)
 	defer cancel()
-	asked := m.vouchers(controller)
+	asked := m.vouchers(id)
 	answers := make(chan bool, len(asked))
 	for _, n := range asked {
 		m.goes(func() {
-			answer, err := m.cfg.Peers.Call(ctx, n, CallHears, []byte(controller))
+			answer, err := m.cfg.Peers.Call(ctx, n, question, []byte(id))
 			answers <- err == nil && string(answer) == hearsIt
 		})
 	}
@@ -191,7 +205,7 @@ func (m *Member) heardElsewhere(controller cluster.NodeID) bool {
 	return false
 }
 
-// hearsIt is the answer to CallHears of a node that hears the controller.
+// hearsIt is the answer to CallHears and CallReaches of a node that does.
 const hearsIt = "yes"
 
 // hears answers whether this node hears who it is asked about, as the controller.
@@ -204,13 +218,13 @@ func (m *Member) hears(id cluster.NodeID) []byte {
 	return []byte("no")
 }
 
-// vouchers are the nodes that may say of the controller that they hear it: those
-// that listen to all others, and that this node hears.
-func (m *Member) vouchers(controller cluster.NodeID) (list []*cluster.Node) {
+// vouchers are the nodes that may say of another one that they hear it: those that
+// listen to all others, and that this node hears.
+func (m *Member) vouchers(of cluster.NodeID) (list []*cluster.Node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range m.view.Nodes {
-		if n := &m.view.Nodes[i]; n.ID != m.id && n.ID != controller && isWatcher(m.view, n.ID) && m.sounds[n.ID] == heard {
+		if n := &m.view.Nodes[i]; n.ID != m.id && n.ID != of && isWatcher(m.view, n.ID) && m.sounds[n.ID] == heard {
 			list = append(list, n)
 		}
 	}

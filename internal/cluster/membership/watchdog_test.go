@@ -65,12 +65,6 @@ func TestControllerThatIsAlone(t *testing.T) {
 	}
 }
 
-func (m *Member) hearsAll() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.sounds) == 0
-}
-
 // TestAloneCountsTheLiving: processes that have ended, and nodes that are not
 // registered, are not missed.
 func TestAloneCountsTheLiving(t *testing.T) {

@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,6 +83,9 @@ func TestHeartbeatKeepsIdleLinksAlive(t *testing.T) {
 	if took := clock.Now().Sub(start); took > 3*time.Second {
 		t.Errorf("five heartbeats took %v", took)
 	}
+	if late := na.Overdue(200 * time.Millisecond); len(late) > 0 {
+		t.Errorf("overdue: %v", late)
+	}
 	if s := na.Stats(); s.Failures[FailedSilent] != 0 || s.LinksUp != 1 {
 		t.Errorf("stats %+v", s)
 	}
@@ -121,6 +125,10 @@ func TestSilentNodeIsDead(t *testing.T) {
 	waitUp(t, l)
 	sink := newCollector()
 	check(t, l.Submit(kindEcho, Payload{}, sink, 1))
+	clock.advanceUntil(t, "overdue", func() bool { return slices.Equal(n.Overdue(150*time.Millisecond), []string{"b"}) })
+	if late := n.Overdue(10 * time.Second); len(late) > 0 || n.Stats().Failures[FailedSilent] > 0 {
+		t.Errorf("overdue for 10 s: %v", late)
+	}
 	clock.advanceUntil(t, "declared dead", func() bool { return n.Stats().Failures[FailedSilent] >= 1 })
 	sink.wait(t, 1)
 	if !errors.Is(sink.errs[1], ErrLost) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -144,6 +145,25 @@ func (n *Network) Break(node string, silent time.Duration) {
 			c.end(errSilent)
 		}
 	}
+}
+
+// Overdue returns the nodes that have been asked for a sign of life on a link, and
+// have sent nothing on any for so long.
+func (n *Network) Overdue(least time.Duration) (nodes []string) {
+	now := n.elapsed()
+	for _, l := range n.links() {
+		c := l.conn.Load()
+		if c == nil || slices.Contains(nodes, l.node) {
+			continue
+		}
+		c.out.mu.Lock()
+		asked := c.watch.asked
+		c.out.mu.Unlock()
+		if asked != 0 && now-asked >= int64(least) && now-n.lastHeard(l.node) >= int64(least) {
+			nodes = append(nodes, l.node)
+		}
+	}
+	return nodes
 }
 
 // LastHeard returns when anything last arrived from a node, on any link and any
