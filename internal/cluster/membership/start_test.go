@@ -53,6 +53,7 @@ func TestNodeStartsWhileTheServiceIsAway(t *testing.T) {
 	a := w.start(1, 1)
 	b := w.start(2, 1, func(c *Config) { c.Keep = disk.keep })
 	v := w.settled(2)
+	w.until("b goes by that view", func() bool { return b.member.upToDate(v.Version) })
 	b.stop()
 	if got := disk.view(t); got.Version < v.Version {
 		t.Errorf("view %d is kept, %d was in force", got.Version, v.Version)
