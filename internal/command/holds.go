@@ -238,8 +238,8 @@ func (x *Executor) LetGo(s *Session) bool {
 	return true
 }
 
-// BeginTurn says that an event loop begins to execute requests; see
-// [replication.Logs.BeginTurn].
+// BeginTurn says that an event loop, or who reads the requests of another node,
+// begins to execute some; see [replication.Logs.BeginTurn].
 func (x *Executor) BeginTurn() {
 	if x.logs != nil {
 		x.logs.BeginTurn()

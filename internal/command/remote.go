@@ -167,6 +167,7 @@ func release(a peer.Attachment) {
 
 func (r *Remote) begin() {
 	if !r.inside {
+		r.x.BeginTurn()
 		r.x.Begin(r.s)
 		r.inside, r.turn = true, 0
 	}
@@ -175,6 +176,7 @@ func (r *Remote) begin() {
 func (r *Remote) end() {
 	if r.inside {
 		r.x.End(r.s)
+		r.x.EndTurn()
 		r.inside = false
 		r.held.endBatch()
 	}

@@ -179,10 +179,11 @@ func (c *Copy) scan() {
 			cursor, done = s.cfg.Store.ScanPartition(db, c.partition, cursor, chunk(c.scanned.Load(), c.bytes.Load()), 0, func(e memory.Entry) {
 				n++
 				c.bytes.Add(int64(len(e.Key()) + len(e.Value()) + 16))
-				if p, ok := s.out.put(c.partition, c.log.seqLocked(), db, e); ok {
+				if p, ok := s.out.scanned(c.partition, c.log.seqLocked(), db, e); ok {
 					c.last.Store(p.end)
 				}
 			})
+			s.out.wake()
 			c.scanned.Add(int64(n))
 			if s.cfg.Limiter != nil && n > 0 {
 				c.throttle(int(c.bytes.Load() - before))

@@ -67,6 +67,7 @@ const (
 
 // effect is one record. Its slices alias the batch.
 type effect struct {
+	at        memory.Place // of the key, once it is known
 	kind      effectKind
 	partition int
 	seq       uint64
@@ -80,6 +81,9 @@ type effect struct {
 	hashes    memory.HashRange
 	digest    memory.Digest
 }
+
+// isChange reports whether it is about a key.
+func (e *effect) isChange() bool { return e.kind == effectPut || e.kind == effectDelete }
 
 // ErrBatch is returned for a batch that is damaged or of a newer release.
 var ErrBatch = errors.New("replication: the batch cannot be read")
@@ -164,6 +168,23 @@ func openBatch(b []byte, l limits) (batch, error) {
 		}
 	}
 	return r, nil
+}
+
+// groupSize is how many records are looked at before they are applied: about as many
+// loads of memory as a processor core keeps under way.
+const groupSize = 8
+
+// some appends the next records to group, which has room for groupSize. more is
+// false at the end; with an error those before it are in the group.
+func (r *batch) some(group []effect) (_ []effect, more bool, err error) {
+	for len(group) < groupSize {
+		e, more, err := r.next()
+		if err != nil || !more {
+			return group, false, err
+		}
+		group = append(group, e)
+	}
+	return group, true, nil
 }
 
 // next returns the next record; more is false at the end.

@@ -93,6 +93,24 @@ type place struct {
 func (o *outbox) put(partition int, seq uint64, db int, e memory.Entry) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if p, ok = o.putLocked(partition, seq, db, e); ok {
+		o.hurry()
+	}
+	return p, ok
+}
+
+// scanned is put for an entry that a scan has met: it is sent with others, or after
+// wake.
+func (o *outbox) scanned(partition int, seq uint64, db int, e memory.Entry) (p place, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p, ok = o.putLocked(partition, seq, db, e); ok {
+		o.urgent = o.total
+	}
+	return p, ok
+}
+
+func (o *outbox) putLocked(partition int, seq uint64, db int, e memory.Entry) (p place, ok bool) {
 	if o.closed {
 		return p, false
 	}
@@ -106,7 +124,6 @@ func (o *outbox) put(partition int, seq uint64, db int, e memory.Entry) (p place
 		o.buf = append(o.buf, value...)
 	}
 	o.added(len(o.buf) - before + apart)
-	o.hurry()
 	return place{o.total, o.queued}, true
 }
 

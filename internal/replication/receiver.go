@@ -68,12 +68,13 @@ type copied struct {
 // incoming is the stream of one node.
 type incoming struct {
 	mu                  sync.Mutex
-	incarnation, stream uint64         // GUARDED_BY(mu), as the next
-	begun               map[int]uint64 // partitions whose copy has begun in this stream, and under which epoch
-	refused             []Refusal      // by the batch at work
-	found               []Difference   // by the batch at work
-	promises            uint64         // that have been told
-	answered            atomic.Int64   // when the last batch was answered, as [Receiver.Answered]
+	incarnation, stream uint64       // GUARDED_BY(mu), as the next
+	begun               []uint64     // by partition: 1 more than the epoch under which its copy has begun in this stream; 0: it has not
+	refused             []Refusal    // by the batch at work
+	found               []Difference // by the batch at work
+	group               [groupSize]effect
+	promises            uint64       // that have been told
+	answered            atomic.Int64 // when the last batch was answered, as [Receiver.Answered]
 }
 
 // NewReceiver returns a receiver that stores into store.
@@ -110,21 +111,39 @@ func (r *Receiver) Apply(from string, data []byte) (refused []Refusal, err error
 	r.counters.BytesIn.Add(uint64(len(data)))
 	in.refused = nil
 	now := r.store.Now()
-	for {
-		e, more, err := b.next()
-		if err == nil && more {
-			err = r.apply(in, from, &e, b.version, now)
+	for more := true; more; {
+		var group []effect
+		group, more, err = b.some(in.group[:0])
+		r.prefetch(group)
+		for i := range group {
+			if failed := r.apply(in, from, &group[i], b.version, now); failed != nil {
+				more, err = false, failed
+				break
+			}
 		}
 		if err != nil {
 			r.counters.Refused.Add(1)
 			return nil, err
 		}
-		if !more {
-			// In this order: a promise that the look misses finds the time of this
-			// answer, and is kept from then on for as long as the answer may count.
-			in.answered.Store(int64(time.Since(r.began)) + 1)
-			r.tellPromises(in)
-			return in.refused, nil
+	}
+	// In this order: a promise that the look misses finds the time of this
+	// answer, and is kept from then on for as long as the answer may count.
+	in.answered.Store(int64(time.Since(r.began)) + 1)
+	r.tellPromises(in)
+	return in.refused, nil
+}
+
+// prefetch has loaded from memory what the effects of a group change: most of the
+// time of a change is waiting for that.
+func (r *Receiver) prefetch(group []effect) {
+	for i := range group {
+		if e := &group[i]; e.isChange() {
+			e.at = r.store.PrefetchSlot(e.db, e.key)
+		}
+	}
+	for i := range group {
+		if e := &group[i]; e.isChange() {
+			r.store.PrefetchEntry(e.db, e.at)
 		}
 	}
 }
@@ -134,7 +153,7 @@ func (r *Receiver) source(from string) *incoming {
 	defer r.mu.Unlock()
 	in := r.sources[from]
 	if in == nil {
-		in = &incoming{begun: map[int]uint64{}}
+		in = &incoming{begun: make([]uint64, r.limits.partitions)}
 		r.sources[from] = in
 	}
 	return in
@@ -165,16 +184,16 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 	p := e.partition
 	c := &r.copies[p]
 	if e.kind == effectHandOver {
-		_, begun := in.begun[p]
+		begun := in.begun[p] != 0
 		if !c.mayBeHanded(e.seq, begun) {
 			in.refuse(p, NotTaken)
 			return nil
 		}
-		delete(in.begun, p)
+		in.begun[p] = 0
 		c.reached(e.seq, true)
 		return r.guard.HandedOver(p, from, e.seq, e.epoch)
 	}
-	epoch, begun := in.begun[p]
+	epoch, begun := in.begun[p]-1, in.begun[p] != 0
 	if e.kind == effectBegin || e.kind == effectResume {
 		epoch, begun = e.epoch, true
 	} else {
@@ -199,7 +218,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 	case effectBegin:
 		r.promise(c, epoch) // a former owner's stream may still be open
 		r.store.FlushPartition(p)
-		in.begun[p] = epoch
+		in.begun[p] = epoch + 1
 		c.seq, c.whole = e.seq, false
 		r.restarts(c, p)
 		return nil
@@ -209,7 +228,7 @@ func (r *Receiver) apply(in *incoming, from string, e *effect, version uint64, n
 			return nil
 		}
 		r.promise(c, epoch)
-		in.begun[p] = epoch
+		in.begun[p] = epoch + 1
 		return nil
 	case effectComplete:
 		c.whole = true
@@ -239,10 +258,13 @@ func (r *Receiver) tellPromises(in *incoming) {
 		return
 	}
 	in.promises = n
-	for p, epoch := range in.begun {
+	for p, begun := range in.begun {
+		if begun == 0 {
+			continue
+		}
 		c := &r.copies[p]
 		c.mu.Lock()
-		over := epoch < c.floor
+		over := begun-1 < c.floor
 		c.mu.Unlock()
 		if over {
 			in.refuse(p, Promised)
@@ -259,7 +281,7 @@ func (r *Receiver) Answered(node string) (ago time.Duration, ok bool) {
 
 // refuse ends the copy of a partition in this stream.
 func (in *incoming) refuse(p int, why RefusalReason) {
-	delete(in.begun, p)
+	in.begun[p] = 0
 	if n := len(in.refused); n == 0 || in.refused[n-1].Partition != p {
 		in.refused = append(in.refused, Refusal{p, why})
 	}
@@ -336,7 +358,7 @@ func (r *Receiver) change(e *effect, now int64) error {
 		r.store.ClearPartition(e.db, e.partition)
 		return nil
 	case effectDelete:
-		h := r.store.Lock(e.db, e.key, now)
+		h := r.store.LockAt(e.at, e.db, e.key, now)
 		h.Delete()
 		h.Release()
 		r.counters.Deletes.Add(1)
@@ -345,7 +367,7 @@ func (r *Receiver) change(e *effect, now int64) error {
 	if err := r.store.Reserve(len(e.key) + len(e.value)); err != nil {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
-	h := r.store.Lock(e.db, e.key, now)
+	h := r.store.LockAt(e.at, e.db, e.key, now)
 	h.Restore(e.value, e.expireAt, e.is, e.flags)
 	h.Release()
 	r.counters.Puts.Add(1)
