@@ -8,8 +8,14 @@ import (
 	"time"
 )
 
-// campaignRetry is the pause after an attempt that the store did not answer.
-const campaignRetry = 100 * time.Millisecond
+const (
+	// campaignRetry is the pause after an attempt that the store did not answer.
+	campaignRetry = 50 * time.Millisecond
+	// campaignFirst bounds the first attempt, each one after it twice as much. What
+	// is asked while etcd has no leader is never answered, and the end of a leader
+	// is when many elections begin.
+	campaignFirst = 250 * time.Millisecond
+)
 
 // Leadership is one term of the elected. Safe for concurrent use.
 type Leadership struct {
@@ -32,8 +38,11 @@ func (s *Store) Campaign(ctx context.Context, name, id string, ttl time.Duration
 	if err := checkTTL(ttl); err != nil {
 		return nil, err
 	}
-	for {
-		l, err := s.tryLead(ctx, name, id, ttl)
+	for within := campaignFirst; ; within = min(2*within, defaultTimeout) {
+		attempt, cancel := context.WithTimeout(ctx, within)
+		l, err := s.tryLead(attempt, name, id, ttl)
+		late := attempt.Err() != nil && ctx.Err() == nil
+		cancel()
 		if err == nil {
 			return l, nil
 		}
@@ -41,7 +50,8 @@ func (s *Store) Campaign(ctx context.Context, name, id string, ttl time.Duration
 		switch {
 		case errors.As(err, &held):
 			err = s.untilRemoved(ctx, name)
-		case errors.Is(err, ErrUnavailable):
+			within = campaignFirst / 2
+		case late || errors.Is(err, ErrUnavailable):
 			err = s.pause(ctx, campaignRetry)
 		}
 		if err != nil {
@@ -63,8 +73,8 @@ func (s *Store) tryLead(ctx context.Context, name, id string, ttl time.Duration)
 	}
 	revision, err := s.Commit(ctx, []Op{l.write(name, []byte(id))}, IfAbsent(name))
 	if err != nil {
-		// An unclear write goes with its lease.
-		_ = l.revoke(context.WithoutCancel(ctx))
+		// An unclear write goes with its lease, at the latest when that runs out.
+		go func() { _ = l.revoke(context.WithoutCancel(ctx)) }()
 		return nil, err
 	}
 	run, stop := s.conn.open(context.WithoutCancel(ctx))
