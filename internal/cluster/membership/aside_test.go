@@ -9,6 +9,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/replication"
 )
 
 // TestStepAside: a node steps aside and takes part again, under load. Everything
@@ -21,6 +22,9 @@ func TestStepAside(t *testing.T) {
 		c.Lease, c.Moves.RebalanceDelay = time.Minute, time.Minute // a short lease is lost on a busy machine
 	}
 	a, b, c := w.start(1, 1, patient), w.start(2, 1, patient), w.start(3, 1, patient)
+	for _, n := range []*testNode{a, b, c} {
+		n.member.logs.SetLimits(replication.Limits{Timeout: time.Minute, Backlog: 1 << 30}) // nor does a late copy end
+	}
 	w.settled(3)
 	w.copied(1)
 	begun := func() (count, swaps uint64) {
