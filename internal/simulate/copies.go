@@ -275,6 +275,7 @@ func (c *copies) reportSoon() {
 func (c *copies) tell(r *controller.Report) {
 	n := c.n
 	c.busy = c.busy[:0]
+	r.InSync = map[cluster.NodeID]uint64{}
 	for p := range n.view.Rows {
 		row, h := &n.view.Rows[p], &c.parts[p]
 		if n.view.Owner(p) != n.id {
@@ -296,6 +297,7 @@ func (c *copies) tell(r *controller.Report) {
 			case s.failed:
 				o.Stage, o.Reason = controller.Failed, "it does not follow"
 			case n.inSync(row, s.to):
+				r.InSync[o.Node] = max(r.InSync[o.Node], s.incarnation)
 				continue
 			case slices.Contains(h.offered, s.to) && s.confirmed && s.acked >= s.need:
 				o.Stage = controller.CaughtUp

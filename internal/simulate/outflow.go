@@ -48,9 +48,20 @@ func (c *copies) connect(p int) {
 		}
 	}
 	for _, s := range h.streams {
+		c.offer(p, s)
 		c.push(p, s)
 	}
 	c.release(p)
+}
+
+// offer requires a copy that has caught up and is not in sync. A copy that was in
+// sync may be a learner again by a view that this node has not seen the cause of.
+func (c *copies) offer(p int, s *outflow) {
+	h := &c.parts[p]
+	if s.confirmed && !c.n.inSync(&c.n.view.Rows[p], s.to) && !slices.Contains(h.offered, s.to) {
+		h.offered = append(h.offered, s.to)
+		s.need = len(h.data)
+	}
 }
 
 // push sends a copy what the owner has. What is lost comes again.
@@ -154,11 +165,7 @@ func (c *copies) acknowledged(p int, s *outflow, seq int, what answer, incarnati
 	news := !s.confirmed
 	s.confirmed = true
 	s.acked = max(s.acked, seq)
-	r := &n.view.Rows[p]
-	if !n.inSync(r, s.to) && !slices.Contains(h.offered, s.to) {
-		h.offered = append(h.offered, s.to)
-		s.need = len(h.data)
-	}
+	c.offer(p, s)
 	if news || s.acked < len(h.data) {
 		c.reportSoon()
 		c.push(p, s)

@@ -154,3 +154,37 @@ func TestAsideAtRandom(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingGoesToAProcessThatIsNew: a node that the view has in sync may have been
+// started anew since, and nobody may have noticed; so its copies are worth what their
+// owners say of the process that has them. That goes for a controller that has just
+// been elected, too.
+func TestNothingGoesToAProcessThatIsNew(t *testing.T) {
+	w := newReplicated(t, 1, "a", "b", "c")
+	w.ask(Relieve, "a")
+	w.die("b")
+	w.rise("b")
+	w.c, w.events = Controller{}, nil // the former one was b
+	reports := w.in.Reports
+	w.in.Reports = map[cluster.NodeID]Report{}
+	swaps := func() (to string) {
+		w.decide()
+		for _, e := range w.events {
+			if strings.Contains(e, "swap") {
+				to += e + "\n"
+			}
+		}
+		return to
+	}
+	if got := swaps(); got != "" {
+		t.Errorf("without any report: %s", got)
+	}
+	w.in.Reports = reports
+	for at, r := range w.in.Reports {
+		r.View = w.in.View.Version
+		w.in.Reports[at] = r
+	}
+	if got := swaps(); strings.Contains(got, "-> b") || !strings.Contains(got, "-> c") {
+		t.Errorf("by reports of the former process of b: %q", got)
+	}
+}

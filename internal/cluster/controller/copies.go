@@ -219,6 +219,8 @@ func (d *draft) advance(m move) bool {
 		}
 		d.set(m.partition, r.Owner, m.to)
 		d.note(happening{kind: Begun, partition: m.partition, from: from, to: to})
+	case slices.Contains(r.InSync, m.to) && !d.isInSync(m.partition, to):
+		return false // it may have been started anew
 	case slices.Contains(r.InSync, m.to):
 		owner := r.Owner
 		other := func(at int16) bool { return at == m.to }
@@ -235,6 +237,17 @@ func (d *draft) advance(m move) bool {
 		d.note(happening{kind: Learning, partition: m.partition, from: from, to: to})
 	}
 	return true
+}
+
+// isInSync reports whether the process of a node that is alive is the one that the
+// view means when it has the node in sync, by the word of the partition's owner.
+func (d *draft) isInSync(p int, id cluster.NodeID) bool {
+	said, ok := d.in.report(d.view.Owner(p))
+	if !ok || said.View < d.changedIn[p] || said.InSync[id] != d.in.Alive[id].Incarnation {
+		return false
+	}
+	c := d.copyOf(&said, p, id)
+	return c == nil || c.Stage != Failed
 }
 
 // insert puts a node into an ascending list.

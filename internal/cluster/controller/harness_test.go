@@ -72,7 +72,10 @@ func (w *world) decide() Output {
 	}
 	for at, r := range w.in.Reports {
 		if w.in.Alive[at].Alive && w.in.View != nil {
-			r.View = w.in.View.Version
+			r.View, r.InSync = w.in.View.Version, map[cluster.NodeID]uint64{}
+			for other, l := range w.in.Alive {
+				r.InSync[other] = l.Incarnation
+			}
 			w.in.Reports[at] = r
 		}
 	}

@@ -60,6 +60,10 @@ type Report struct {
 	// Copies are those of partitions that the node owns to the nodes of
 	// Row.Replicas. What goes on well with a node in Row.InSync may be left out.
 	Copies []CopyOf
+	// InSync are the processes that have this node's copies in sync, by node, those
+	// that the node knows to have failed left out: the view names nodes, and a
+	// process that has just been started has nothing.
+	InSync map[cluster.NodeID]uint64
 	// Empty are partitions that the view gives to the node and of which its
 	// process has nothing: it was started anew. It does not serve them.
 	Empty []Arrived

@@ -227,14 +227,14 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 		}
 	}
 	r.Leaving = m.leaving(v, self)
-	r.Copies, r.Empty = m.kept(v, self)
+	r.Copies, r.InSync, r.Empty = m.kept(v, self)
 	m.mu.Lock()
 	to := m.leader
 	m.mu.Unlock()
 	if m.delivers(to) {
 		return true
 	}
-	if waits := anybody || len(r.Leaving)+len(r.Copies)+len(r.Empty) > 0; !waits && m.reported.view == v.Version {
+	if waits := anybody || len(r.Leaving)+len(r.Copies)+len(r.Empty) > 0; !waits && m.reported.view == v.Version && m.reported.to == to {
 		return false
 	}
 	text, err := json.Marshal(&r)
@@ -327,8 +327,10 @@ func (m *Member) leaving(v *cluster.View, self int16) (list []controller.Leaving
 }
 
 // kept lists the copies of this node's partitions that the controller has to
-// know of: learners, and those that have failed.
-func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, empty []controller.Arrived) {
+// know of: learners, and those that have failed; and the processes that have the
+// others.
+func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, inSync map[cluster.NodeID]uint64, empty []controller.Arrived) {
+	inSync = map[cluster.NodeID]uint64{}
 	for p := range v.Rows {
 		row := &v.Rows[p]
 		if row.Owner != self {
@@ -352,6 +354,7 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 			case err != nil:
 				of.Stage, of.Reason, of.Fenced = controller.Failed, err.Error(), c.fenced()
 			case slices.Contains(row.InSync, at):
+				inSync[id] = max(inSync[id], c.incarnation)
 				continue
 			case c.offered && c.caughtUp() && c.copy.Acknowledged(c.place):
 				of.Stage = controller.CaughtUp
@@ -359,7 +362,7 @@ func (m *Member) kept(v *cluster.View, self int16) (list []controller.CopyOf, em
 			list = append(list, of)
 		}
 	}
-	return list, empty
+	return list, inSync, empty
 }
 
 // send brings a report to the controller.

@@ -299,6 +299,7 @@ func (m *Member) learn(v *cluster.View) {
 }
 
 func (m *Member) leaderChanged(d Delivery) {
+	defer m.nudge() // whoever it is knows nothing yet
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if d.Resync {
