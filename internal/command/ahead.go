@@ -24,9 +24,10 @@ func (x *Executor) Soon(s *Session, key []byte) Ahead {
 	return Ahead{&key[0], x.store.PrefetchSlot(s.DB, key)}
 }
 
-// Sooner has the entry loaded from memory whose key Soon was told of.
+// Sooner has the entry loaded from memory whose key Soon was told of, if it is on
+// this node.
 func (x *Executor) Sooner(s *Session, a Ahead) {
-	if a.key != nil {
+	if a.key != nil && (s.routes == nil || s.routes.IsHere(a.at.Partition())) {
 		x.store.PrefetchEntry(s.DB, a.at)
 	}
 }
