@@ -8,10 +8,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os/exec"
-	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,8 +213,6 @@ func exchange(c net.Conn, pipeline, got, want []byte) error {
 	return nil
 }
 
-var lagMetric = regexp.MustCompile(`(?m)^larder_replication_lag_seconds\{.*\} (\S+)$`)
-
 // watchLag returns the highest lag that a node tells of until ctx ends.
 func watchLag(ctx context.Context, n *nodes.Node) (highest time.Duration) {
 	tick := time.NewTicker(lagEvery)
@@ -226,14 +223,9 @@ func watchLag(ctx context.Context, n *nodes.Node) (highest time.Duration) {
 			return highest
 		case <-tick.C:
 		}
-		r, err := http.Get("http://" + n.HTTP + "/metrics")
-		if err != nil {
-			continue // the next one counts
-		}
-		text, _ := io.ReadAll(r.Body)
-		r.Body.Close()
-		for _, found := range lagMetric.FindAllSubmatch(text, -1) {
-			if seconds, err := strconv.ParseFloat(string(found[1]), 64); err == nil {
+		m, _ := metricsOf(ctx, n) // when they cannot be had the next ones count
+		for name, seconds := range m {
+			if strings.HasPrefix(name, "larder_replication_lag_seconds{") {
 				highest = max(highest, time.Duration(seconds*float64(time.Second)))
 			}
 		}

@@ -81,20 +81,6 @@ func (b *bench) compared(ctx context.Context, v values, config string, without [
 	return shares, b.mend(ctx, c, v, name)
 }
 
-// shareAtRest returns the processor time of all nodes in percent of a core.
-func shareAtRest(ctx context.Context, c *nodes.Cluster, length time.Duration) (float64, error) {
-	before, err := cpuOf(c.Nodes())
-	if err != nil {
-		return 0, err
-	}
-	begun := time.Now()
-	if err := wait(ctx, length); err != nil {
-		return 0, err
-	}
-	after, err := cpuOf(c.Nodes())
-	return 100 * (after - before).Seconds() / time.Since(begun).Seconds(), err
-}
-
 // entry is one that was damaged: a key, and the node whose copy it is in.
 type entry struct {
 	at    *nodes.Conn // reads copies

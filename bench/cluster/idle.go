@@ -20,18 +20,10 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	}
 	length := pick(b, 10*time.Second, 3*time.Second)
 	for range b.rounds {
-		before, err := cpuOf(c.Nodes())
+		share, err := shareAtRest(ctx, c, length)
 		if err != nil {
 			return err
 		}
-		if err := wait(ctx, length); err != nil {
-			return err
-		}
-		after, err := cpuOf(c.Nodes())
-		if err != nil {
-			return err
-		}
-		share := 100 * (after - before).Seconds() / length.Seconds()
 		b.rep.add("idle", "at rest", metric{"CPU of all nodes", "% of a core"}, share)
 		b.say("%.2f %% of a core", share)
 	}
@@ -44,6 +36,20 @@ func (b *bench) idle(ctx context.Context) (err error) {
 		b.say("%s has %.1f MB of anonymous memory", n.Name, float64(bytes)/1e6)
 	}
 	return nil
+}
+
+// shareAtRest returns the processor time of all nodes in percent of a core.
+func shareAtRest(ctx context.Context, c *nodes.Cluster, length time.Duration) (float64, error) {
+	before, err := cpuOf(c.Nodes())
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	if err := wait(ctx, length); err != nil {
+		return 0, err
+	}
+	after, err := cpuOf(c.Nodes())
+	return 100 * (after - before).Seconds() / time.Since(begun).Seconds(), err
 }
 
 // wait returns after a time, or with the error of ctx.
