@@ -40,22 +40,19 @@ const largeValue = 64 << 10
 
 func newOutbox(t *turns) *outbox { return &outbox{turns: t, ready: make(chan struct{}, 1)} }
 
-// append lets f append records and tells where they are; false when the stream
-// is broken.
-func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.slow = true
-	if p, ok = o.appendLocked(f); ok {
-		o.hurry()
-	}
-	return p, ok
-}
+// append lets f append records that may take their time to be applied, and tells
+// where they are; false when the stream is broken.
+func (o *outbox) append(f func(b []byte) []byte) (p place, ok bool) { return o.appendHurried(true, f) }
 
 // appendQuick is append for records that are quickly applied.
 func (o *outbox) appendQuick(f func(b []byte) []byte) (p place, ok bool) {
+	return o.appendHurried(false, f)
+}
+
+func (o *outbox) appendHurried(slow bool, f func(b []byte) []byte) (p place, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.slow = o.slow || slow
 	if p, ok = o.appendLocked(f); ok {
 		o.hurry()
 	}
