@@ -139,21 +139,26 @@ func (r *Remote) serveRelay(q peer.Request, out *peer.Batch) {
 		r.refuse(q.ID)
 		return
 	}
-	by, routes := r.x.forwarding.by, r.x.Routes()
-	err = peer.ErrUnreachable
-	if by != nil && routes != nil {
-		if n := routes.View.Node(owner); n != nil && n.ID != routes.Node(routes.Self).ID {
-			// One lane for all: what has come in order goes on in order.
-			if lane := by.Lane(n, 0); lane != nil {
-				if err = lane.Queue(kind, peer.Payload{Head: frame}, (*relaySink)(r), uint64(q.ID)); err == nil {
-					r.s.flights.touch(lane)
-				}
-			}
-		}
-	}
-	if err != nil { // it was not taken
+	lane := r.x.relayLane(owner)
+	if lane == nil || lane.Queue(kind, peer.Payload{Head: frame}, (*relaySink)(r), uint64(q.ID)) != nil {
 		_ = out.Reply(q.ID, statusNotRelayed, peer.Payload{}) // never too long
+		return
 	}
+	r.s.flights.touch(lane)
+}
+
+// relayLane returns the link to another node by which all go on that are relayed to
+// it: what has come in order goes on in order. Nil: there is none.
+func (x *Executor) relayLane(owner cluster.NodeID) Lane {
+	by, routes := x.forwarding.by, x.Routes()
+	if by == nil || routes == nil {
+		return nil
+	}
+	n := routes.View.Node(owner)
+	if n == nil || n.ID == routes.Node(routes.Self).ID {
+		return nil
+	}
+	return by.Lane(n, 0)
 }
 
 // relaySink passes replies of owners back.
