@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/larder-cache/larder/internal/command"
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // The scripts in testdata/cluster run clusters of real processes. Beside
@@ -91,7 +91,7 @@ type scriptCluster struct {
 // memberNode is a node of a cluster, which may be running.
 type memberNode struct {
 	name, host string
-	port       int // the first of its ports
+	ports      *ports.Block
 	form       bool
 	cmd        *exec.Cmd
 	done       chan struct{} // closed when the process has ended
@@ -114,39 +114,21 @@ func (n *memberNode) text() string {
 }
 
 func (n *memberNode) at(place int) string {
-	return net.JoinHostPort(n.host, strconv.Itoa(n.port+place))
+	return net.JoinHostPort(n.host, strconv.Itoa(n.ports.Port(place)))
 }
 
-// The ports of a node; a coordinator takes two behind that for peers.
+// Places of a node's listeners in its block of ports. A coordinator takes the two
+// behind the one for other nodes.
 const (
 	placeRESP = iota
 	placeRedirects
 	placeHTTP
 	placePeer
-	places = placePeer + 3
 )
-
-// freePorts finds that many free ports in a row below those that the system
-// gives out itself.
-func freePorts(ts *testscript.TestScript, host string) int {
-	for range 200 {
-		first, free := 20_000+rand.IntN(1_500)*places, true
-		for i := 0; i < places && free; i++ {
-			l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(first+i)))
-			if free = err == nil; free {
-				ts.Check(l.Close())
-			}
-		}
-		if free {
-			return first
-		}
-	}
-	ts.Fatalf("there are no free ports")
-	return 0
-}
 
 func (c *scriptCluster) end() {
 	for _, n := range c.nodes {
+		n.ports.Release()
 		if n.cmd != nil {
 			_ = n.cmd.Process.Kill() // it may have ended
 			<-n.done
@@ -161,8 +143,9 @@ func cmdStartMember(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	n := c.nodes[args[0]]
 	if n == nil {
-		host := ts.Getenv("HOST")
-		n = &memberNode{name: args[0], host: host, port: freePorts(ts, host), form: c.first == ""}
+		b, err := ports.Claim()
+		ts.Check(err)
+		n = &memberNode{name: args[0], host: ts.Getenv("HOST"), ports: b, form: c.first == ""}
 		c.nodes[n.name] = n
 		if n.form {
 			c.first = n.at(placePeer)

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // Fleet is a cluster of nodes, each a process of its own on this machine. Its
@@ -28,7 +29,7 @@ type Member struct {
 
 	peer, log string
 	args      []string
-	claim     net.Listener
+	ports     *ports.Block
 	process   *process // guarded by Fleet.mu, as the next
 	counts    Counts   // of the process, as they were last
 	past      Counts   // of the processes before
@@ -59,7 +60,7 @@ func (f *Fleet) Close() error {
 		if n.process != nil {
 			n.process.kill()
 		}
-		n.claim.Close()
+		n.ports.Release()
 	}
 	f.nodes = nil
 	return os.RemoveAll(f.dir)
@@ -79,18 +80,18 @@ func (f *Fleet) Add(ctx context.Context) (*Member, error) {
 func (f *Fleet) prepare() (*Member, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b, err := claimBlock(len(f.nodes))
+	b, err := claimPorts(len(f.nodes))
 	if err != nil {
 		return nil, err
 	}
 	n := &Member{
-		Name: fmt.Sprintf("n%d", len(f.nodes)+1), claim: b.claim,
-		RESP: b.address(placeRESP), HTTP: b.address(placeHTTP), peer: b.address(placePeer),
+		Name: fmt.Sprintf("n%d", len(f.nodes)+1), ports: b,
+		RESP: b.Address(placeRESP), HTTP: b.Address(placeHTTP), peer: b.Address(placePeer),
 	}
 	n.log = filepath.Join(f.dir, n.Name+".log")
 	n.args = []string{
 		"serve", "--name", n.Name, "--data-dir", filepath.Join(f.dir, n.Name), "--peer-addr", n.peer,
-		"--resp-addr", n.RESP, "--resp-cluster-addr", b.address(placeCluster), "--http-addr", n.HTTP,
+		"--resp-addr", n.RESP, "--resp-cluster-addr", b.Address(placeCluster), "--http-addr", n.HTTP,
 	}
 	if len(f.nodes) == 0 {
 		n.args = append(n.args, "--cluster", "--config", f.settings())

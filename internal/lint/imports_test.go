@@ -87,9 +87,10 @@ var apart = map[string][]string{
 	"bench":             {"internal/loadgen", "internal/simulate", "internal/nodes"},
 	"internal/loadgen":  nil,
 	"internal/lint":     nil,
-	"internal/nodes":    {"internal/hashing"},
+	"internal/nodes":    {"internal/hashing", "internal/ports"},
+	"internal/ports":    nil,
 	"internal/simulate": {"internal/cluster", "internal/hashing"},
-	"tests":             {"internal/nodes"},
+	"tests":             {"internal/nodes", "internal/ports"},
 }
 
 // only says who alone may import a package.
@@ -100,6 +101,7 @@ var only = map[string][]string{
 	"internal/demo":        {"cmd/larder"},
 	"internal/loadgen":     {"bench", "cmd/larder"},
 	"internal/nodes":       {"bench", "tests"},
+	"internal/ports":       {"internal/demo", "internal/nodes", "tests"},
 }
 
 // home returns the named directory that a package belongs to and its layer, -1

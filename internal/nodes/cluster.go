@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // Options say what nodes are made of.
@@ -70,7 +72,7 @@ func (c *Cluster) Close() error {
 	for _, n := range c.nodes {
 		n.Kill()
 		if n.ports != nil {
-			n.ports.release()
+			n.ports.Release()
 		}
 		if n.Disk != nil {
 			errs = append(errs, n.Disk.Close())
@@ -204,23 +206,32 @@ func (c *Cluster) make(role, args []string) (*Node, error) {
 	return n, nil
 }
 
+// Places of a node's listeners in its block of ports. A coordinator takes the two
+// behind the one for other nodes.
+const (
+	placeRESP = iota
+	placeRESPCluster
+	placeHTTP
+	placePeer
+)
+
 // place gives a node its addresses and its disk.
 func (c *Cluster) place(n *Node, member bool) (err error) {
 	var at func(place, port int) string
 	if c.o.Network == nil {
-		if n.ports, err = claimBlock(); err != nil {
+		if n.ports, err = ports.Claim(); err != nil {
 			return err
 		}
-		at = func(place, _ int) string { return n.ports.address(place) }
+		at = func(place, _ int) string { return n.ports.Address(place) }
 	} else {
 		if n.Space, err = c.o.Network.Add(); err != nil {
 			return err
 		}
 		at = func(_, port int) string { return net.JoinHostPort(n.Space.Address, strconv.Itoa(port)) }
 	}
-	n.RESP, n.HTTP = at(portRESP, 6379), at(portHTTP, 8080)
+	n.RESP, n.HTTP = at(placeRESP, 6379), at(placeHTTP, 8080)
 	if member {
-		n.Peer, n.RESPCluster = at(portPeer, 7380), at(portRESPCluster, 7379)
+		n.Peer, n.RESPCluster = at(placePeer, 7380), at(placeRESPCluster, 7379)
 	}
 	if c.o.DiskBytes > 0 {
 		n.Disk, err = NewDisk(n.Dir, c.o.DiskBytes)

@@ -23,8 +23,4 @@
 //
 // Package history, below as well, has clients that share their keys, and judges what
 // they saw.
-//
-// Ports come from below the range that the kernel takes outgoing ports from, in
-// blocks; each block is claimed by a listener of this process, so that other
-// processes with this package choose others.
 package nodes

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // Node is one larder, with a place of its own on disk and on the network. Its
@@ -31,7 +33,7 @@ type Node struct {
 	binary string
 	args   []string
 	env    []string
-	ports  *block // nil in a space
+	ports  *ports.Block // nil in a space
 
 	mu      sync.Mutex
 	process *process // GUARDED_BY(mu), as the next: the last one, nil before the first

@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"bufio"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -40,26 +39,6 @@ func TestReceive(t *testing.T) {
 		if r, err := over(bad).Receive(); err == nil {
 			t.Errorf("%q is taken as %+v", bad, r)
 		}
-	}
-}
-
-func TestBlocksAreApart(t *testing.T) {
-	seen := map[int]bool{}
-	for range 20 {
-		b, err := claimBlock()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.release()
-		if seen[b.first] {
-			t.Fatalf("block %d was given twice", b.first)
-		}
-		seen[b.first] = true
-		l, err := net.Listen("tcp", b.address(portEtcdPeer))
-		if err != nil {
-			t.Fatalf("a port of the block is taken: %v", err)
-		}
-		l.Close()
 	}
 }
 

@@ -37,9 +37,9 @@ func startEtcd(t *testing.T) (list []*etcd, endpoints []string) {
 	if err != nil {
 		missing(t, "%v; scripts/install-test-deps.sh etcd installs it", err)
 	}
-	first := freePorts(t, 6)
+	free := claim(t)
 	var peers []string
-	at := func(i int) string { return fmt.Sprintf("http://127.0.0.1:%d", first+i) }
+	at := func(place int) string { return "http://" + free.Address(place) }
 	for i := range 3 {
 		peers = append(peers, fmt.Sprintf("e%d=%s", i, at(3+i)))
 		endpoints = append(endpoints, at(i))
@@ -53,7 +53,12 @@ func startEtcd(t *testing.T) (list []*etcd, endpoints []string) {
 			"--initial-cluster", strings.Join(peers, ","), "--initial-cluster-token", dir,
 		}}
 		e.start(t)
-		t.Cleanup(e.kill)
+		t.Cleanup(func() {
+			e.kill()
+			if said, _ := os.ReadFile(e.log); t.Failed() {
+				t.Logf("%s:\n%s", e.log, said[max(0, len(said)-4<<10):])
+			}
+		})
 		list = append(list, e)
 	}
 	for _, endpoint := range endpoints {
@@ -132,7 +137,7 @@ func TestExternalEtcd(t *testing.T) {
 		// The next may be lost only when this one counts again.
 		eventually(t, "three members", func(ctx context.Context) error {
 			if out, err := larder(t, n[1], "cluster", "coordinators"); err != nil || strings.Count(out, "well") != 3 {
-				return fmt.Errorf("%w: %s", err, out)
+				return fmt.Errorf("%v: %s", err, out)
 			}
 			return nil
 		})

@@ -3,11 +3,12 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 const (
@@ -17,17 +18,18 @@ const (
 	patience = 15 * time.Second
 )
 
-// freeAddresses are n addresses on loopback that nobody listens on.
+// freeAddresses are n addresses on loopback that nobody listens on, at most
+// [ports.Size].
 func freeAddresses(t testing.TB, n int) []string {
 	t.Helper()
+	b, err := ports.Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Release)
 	addresses := make([]string, n)
 	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses[i] = l.Addr().String()
+		addresses[i] = b.Address(i)
 	}
 	return addresses
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/larder-cache/larder/internal/config/etcd"
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // etcdStore is a [Store] in etcd.
@@ -70,20 +70,14 @@ func (s etcdStore) Watch(ctx context.Context, key string) <-chan []byte {
 func members(t *testing.T) (list [3]*etcd.Member) {
 	t.Helper()
 	for i := range list {
-		var free [2]string
-		for n := range free {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			free[n] = l.Addr().String()
-			l.Close()
+		free, err := ports.Claim()
+		if err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(free.Release)
 		name := fmt.Sprint("n", i)
 		cfg := etcd.MemberConfig{Dir: filepath.Join(t.TempDir(), name), Name: name, Cluster: t.Name(),
-			PeerListen: free[0], ClientListen: free[1], Heartbeat: 10 * time.Millisecond, Election: 100 * time.Millisecond}
-		var err error
+			PeerListen: free.Address(0), ClientListen: free.Address(1), Heartbeat: 10 * time.Millisecond, Election: 100 * time.Millisecond}
 		if i == 0 {
 			list[i], err = etcd.Form(within(t), cfg)
 		} else {
