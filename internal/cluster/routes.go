@@ -12,6 +12,8 @@ type Routes struct {
 	View *View
 	// Self is this node's place in View.Nodes.
 	Self int16
+	// IsCutOff: see CutOff.
+	IsCutOff bool
 
 	places [Partitions]Place
 }
@@ -35,6 +37,10 @@ const (
 	Arriving
 	// Nowhere: nobody owns it, or its owner has lost it.
 	Nowhere
+	// Unreached: this node is cut off. It owns the partition, but does not hear the
+	// copies that would have to confirm that, or another node does that it does not
+	// hear.
+	Unreached
 )
 
 // NewRoutes derives the routes of the node self, which must be in the view. ready
@@ -58,6 +64,20 @@ func NewRoutes(v *View, self NodeID, ready func(partition int) bool) *Routes {
 		}
 	}
 	return r
+}
+
+// CutOff makes the routes those of a node that is cut off from the nodes missed,
+// which are those of most of the nodes. To be called before the routes are in force.
+func (r *Routes) CutOff(missed []NodeID) {
+	r.IsCutOff = true
+	isMissed := func(at int16) bool { return slices.Contains(missed, r.View.Nodes[at].ID) }
+	for p := range r.places {
+		switch place := &r.places[p]; {
+		case place.Kind == Here && slices.ContainsFunc(r.View.Rows[p].InSync, isMissed),
+			place.Kind == There && isMissed(place.Owner):
+			place.Kind = Unreached
+		}
+	}
 }
 
 // At returns the place of a partition.

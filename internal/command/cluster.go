@@ -67,7 +67,8 @@ func runClusterInfo(c *Context) {
 	}
 	assigned, ok, size := 0, 0, 0
 	var highest, mine cluster.Epoch
-	self := c.Exec.Routes().Self
+	routes := c.Session.routes
+	self := routes.Self
 	for p := range v.Rows {
 		r := &v.Rows[p]
 		highest = max(highest, r.Epoch)
@@ -78,7 +79,7 @@ func runClusterInfo(c *Context) {
 			continue
 		}
 		assigned += hashing.SlotsPerPartition
-		if c.Exec.alive(v.Nodes[r.Owner].ID) {
+		if c.Exec.alive(v.Nodes[r.Owner].ID) && routes.At(p).Kind != cluster.Unreached {
 			ok += hashing.SlotsPerPartition
 		}
 	}

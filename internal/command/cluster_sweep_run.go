@@ -171,7 +171,7 @@ func (c *Context) sweepAll(q sweep, take func(*swept)) bool {
 		switch now := x.clock.monotonic(); {
 		case round.progress:
 			until = now + routeWait
-		case now >= until:
+		case now >= until || round.hopeless:
 			c.Error(round.refusal)
 			return false
 		default:
@@ -214,6 +214,7 @@ type sweepRound struct {
 	left     []sweepItem // asked, but not done
 	refusal  string      // why the last one of these was not
 	progress bool
+	hopeless bool // this node is cut off: waiting does not help
 }
 
 // sweepPart is what one node is asked.
@@ -277,6 +278,8 @@ func (r *sweepRound) divide() {
 			part.items = append(part.items, it)
 		case cluster.Arriving:
 			r.unsent, r.refusal = append(r.unsent, it), errArriving
+		case cluster.Unreached:
+			r.unsent, r.refusal, r.hopeless = append(r.unsent, it), errCutOff, true
 		default:
 			r.unsent, r.refusal = append(r.unsent, it), errClusterDown
 		}

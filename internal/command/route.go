@@ -20,6 +20,7 @@ import (
 //	          protocol of Redis Cluster, answered with MOVED once the owner serves
 //	Arriving  it waits for the next table
 //	Nowhere   CLUSTERDOWN
+//	Unreached CLUSTERDOWN, since this node is cut off from most others
 //
 // Invariant: a table is replaced while no batch is inside; see [isolation]. So
 // what is looked up before a command holds while it runs, and no write comes
@@ -52,6 +53,7 @@ const maxHops = 8
 const (
 	errCrossSlot   = "CROSSSLOT Keys in request don't hash to the same slot"
 	errClusterDown = "CLUSTERDOWN Hash slot not served"
+	errCutOff      = "CLUSTERDOWN This node does not hear most of the others; the request was not executed: connect to another node"
 	errHops        = "TRYAGAIN The request was sent from node to node, whose views of the cluster differ; it was not executed"
 	errArriving    = "TRYAGAIN The slot is being moved to this node, which does not have all of it yet; the request was not executed"
 )
@@ -127,12 +129,13 @@ type way struct {
 type wayKind uint8
 
 const (
-	wayHere     wayKind = iota // execute it
-	wayThere                   // the owner of all its keys executes it
-	wayArriving                // this node will, but cannot yet
-	wayNowhere                 // nobody can
-	wayCross                   // its keys are of several slots, which the command cannot have
-	waySplit                   // its keys are of several nodes, and the command can be split
+	wayHere      wayKind = iota // execute it
+	wayThere                    // the owner of all its keys executes it
+	wayArriving                 // this node will, but cannot yet
+	wayNowhere                  // nobody can
+	wayUnreached                // somebody can, but this node does not know who
+	wayCross                    // its keys are of several slots, which the command cannot have
+	waySplit                    // its keys are of several nodes, and the command can be split
 )
 
 // way looks a request up in the table of the batch.
@@ -164,6 +167,8 @@ func wayOf(k cluster.PlaceKind) wayKind {
 		return wayThere
 	case cluster.Arriving:
 		return wayArriving
+	case cluster.Unreached:
+		return wayUnreached
 	}
 	return wayNowhere
 }
@@ -176,7 +181,7 @@ func (s *Session) wayOfMany(cmd *Command, args [][]byte) (w way) {
 		place := s.routes.At(hashing.Partition(uint16(slot)))
 		kind := wayOf(place.Kind)
 		switch {
-		case kind == wayNowhere || kind == wayArriving:
+		case kind == wayNowhere || kind == wayArriving || kind == wayUnreached:
 			return way{kind, slot, place.Owner}
 		case at == k.at:
 			w = way{kind, slot, place.Owner}
@@ -206,7 +211,7 @@ func (x *Executor) route(s *Session, cmd *Command, args [][]byte) (out Outcome, 
 
 // away is route for a request that is not executed here and now.
 func (x *Executor) away(s *Session, cmd *Command, args [][]byte, w way) (out Outcome, done bool) {
-	if s.readsCopies && w.kind == wayThere && x.mayReadCopy(s, cmd, w.slot) {
+	if s.readsCopies && (w.kind == wayThere || w.kind == wayUnreached) && x.mayReadCopy(s, cmd, w.slot) {
 		s.fromCopy = true
 		return Continue, false
 	}
@@ -231,13 +236,18 @@ func (x *Executor) away(s *Session, cmd *Command, args [][]byte, w way) (out Out
 
 // dead returns the error of a request that has no way to go, "" when it has one.
 // For a client that is redirected that is MOVED, but not in the last step of a
-// move: the new owner may not know of it yet, and would send the client back.
+// move: the new owner may not know of it yet, and would send the client back. It may
+// also reach an owner that this node does not.
 func (s *Session) dead(w way) string {
 	switch {
 	case w.kind == wayCross:
 		return errCrossSlot
 	case w.kind == wayNowhere:
 		return errClusterDown
+	case w.kind == wayUnreached && s.Redirects && w.owner != s.routes.Self:
+		return s.moved(w)
+	case w.kind == wayUnreached:
+		return errCutOff
 	case w.kind == wayThere && s.Redirects && !s.routes.View.Arriving(hashing.Partition(uint16(w.slot))):
 		return s.moved(w)
 	case w.kind == wayThere && s.origin.hops >= maxHops:

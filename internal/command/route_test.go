@@ -89,6 +89,30 @@ func TestRedirectErrors(t *testing.T) {
 	c.expect(step{"GET a", "$-1"}, step{"MGET a b", "*2 $-1 $1 1"})
 }
 
+// A node that is cut off says so at once, whatever it is asked; clients that know
+// the other nodes are sent there.
+func TestCutOff(t *testing.T) {
+	w := newWorld(t)
+	slot := hashing.Slot([]byte("a"))
+	r := routesTo(func(p int) bool { return p != hashing.Partition(slot) })
+	for p := range r.View.Rows {
+		r.View.Rows[p].InSync = []int16{1 - r.View.Rows[p].Owner}
+	}
+	r.CutOff([]cluster.NodeID{r.Node(1).ID})
+	w.x.Reroute(r)
+	c, redirected := w.connect("2"), w.connect("2")
+	redirected.s.Redirects = true
+	no := "-" + errCutOff
+	for _, request := range []string{"GET a", "SET a 1", "SET b 1", "MGET a b", "DEL a b", "OBJECT ENCODING b", "DBSIZE", "FLUSHALL"} {
+		c.expect(step{request, no})
+	}
+	c.expect(step{"PING", "+PONG"}, step{"MULTI", "+OK"}, step{"SET b 1", "+QUEUED"}, step{"EXEC", no})
+	redirected.expect(step{"GET a", "-MOVED 15495 b:2"}, step{"SET b 1", no})
+	if info := redirected.do("CLUSTER INFO"); !strings.Contains(info, "cluster_state:fail") || !strings.Contains(info, "cluster_slots_ok:0") {
+		t.Errorf("CLUSTER INFO:\n%s", info)
+	}
+}
+
 // In a cluster the commands that make up most traffic allocate nothing either.
 func TestHotCommandsDoNotAllocateInCluster(t *testing.T) {
 	for _, request := range []string{

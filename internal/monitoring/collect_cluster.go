@@ -35,6 +35,7 @@ var clusterNumbers = []clusterNumber{
 	ofCluster("coordinator_up", "Whether the member of the configuration service on this node works.", func(c *status.Cluster) int { return one(c.CoordinatorUp) }),
 	ofCluster("service_up", "Whether the configuration service takes changes, seen from this node.", func(c *status.Cluster) int { return one(c.Service) }),
 	ofCluster("away", "Whether this node has started without the configuration service and serves by what was known last.", func(c *status.Cluster) int { return one(c.Away) }),
+	ofCluster("cut_off", "Whether this node hears less than half of the nodes, and answers nothing that takes the others.", func(c *status.Cluster) int { return one(c.CutOff) }),
 }
 
 // clusterCollector exports what the node knows of its cluster; nothing for one
@@ -59,6 +60,8 @@ func complainOfCluster(c *status.Cluster, complain func(format string, args ...a
 		return
 	}
 	switch {
+	case c.CutOff:
+		complain("the node hears less than half of the nodes: it answers nothing that takes the others")
 	case c.Away:
 		complain("the configuration service cannot be reached since the start: the node serves by what was known last")
 	case !c.Service:

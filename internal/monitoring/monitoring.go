@@ -135,9 +135,13 @@ func (m *Monitor) Serving() { m.phase.Store(serving) }
 func (m *Monitor) Stopping() { m.phase.Store(stopping) }
 
 // Ready tells whether the node serves clients: in a cluster it must know which
-// node owns what.
+// node owns what, and not be cut off.
 func (m *Monitor) Ready() bool {
-	return m.phase.Load() == serving && (m.cfg.Cluster == nil || m.cfg.Cluster().Routed)
+	if m.phase.Load() != serving || m.cfg.Cluster == nil {
+		return m.phase.Load() == serving
+	}
+	c := m.cfg.Cluster()
+	return c.Routed && !c.CutOff
 }
 
 // Authorized tells whether a password is that of the node; any is when it has

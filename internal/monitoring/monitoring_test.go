@@ -410,6 +410,11 @@ func TestCluster(t *testing.T) {
 	if s := b.Status(); !b.Ready() || s.Health.State != status.OK || s.Cluster.View != 7 {
 		t.Errorf("with routes: ready %v, %+v", b.Ready(), s.Health)
 	}
+	c.CutOff = true
+	if h := b.Status().Health; b.Ready() || h.State != status.Degraded || !strings.Contains(h.Reasons[0], "hears less than half") {
+		t.Errorf("cut off: ready %v, %+v", b.Ready(), h)
+	}
+	c.CutOff = false
 	for _, wrong := range []struct {
 		change func()
 		words  string

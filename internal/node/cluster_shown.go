@@ -14,7 +14,7 @@ func (c *clustered) shown() status.Cluster {
 		return s
 	}
 	m := member.Status()
-	s.View, s.Routed, s.Away = m.View, m.View > 0, m.Away
+	s.View, s.Routed, s.Away, s.CutOff = m.View, m.View > 0, m.Away, m.CutOff
 	problem := c.service.problem.Load()
 	s.Service = !m.Away && (problem == nil || *problem == "")
 	s.Moving, s.Unowned, s.Unserved, s.Controller = len(m.Moving), m.Unowned, m.Unserved, m.Controller == m.Self

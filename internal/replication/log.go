@@ -40,6 +40,7 @@ type Logs struct {
 	now   func() time.Duration
 
 	limits atomic.Pointer[Limits]
+	missed atomic.Pointer[map[string]bool] // see Miss; nil: none
 
 	turns   turns
 	senders atomic.Pointer[[]*Sender] // of this node; replaced under mu
@@ -85,6 +86,23 @@ func (l *Logs) progress() {
 	for _, w := range wakers {
 		w.Acknowledged()
 	}
+}
+
+// Miss names the nodes that this one is cut off from, in place of those named
+// before. What they have not acknowledged counts as lost: who waits for it is better
+// told now that the outcome is not known. They go on to be given the effects.
+func (l *Logs) Miss(nodes []string) {
+	set := make(map[string]bool, len(nodes))
+	for _, n := range nodes {
+		set[n] = true
+	}
+	l.missed.Store(&set)
+	l.progress()
+}
+
+func (l *Logs) misses(c *Copy) bool {
+	set := l.missed.Load()
+	return set != nil && c != nil && (*set)[c.Node()]
 }
 
 // Open returns the log of a partition, and begins one behind the effect seq when
@@ -328,6 +346,8 @@ func (m *mark) state() NeedState {
 		return Met // whom the view does not name any more need not acknowledge
 	case m.copy.Pledged():
 		return Lost // another owner is about to come
+	case m.log.logs.misses(m.copy):
+		return Lost // who would have to acknowledge is not heard
 	}
 	return Open
 }

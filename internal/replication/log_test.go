@@ -74,6 +74,31 @@ func TestNeedWithoutTheNode(t *testing.T) {
 	}
 }
 
+// TestMissedNodes: what a node that this one is cut off from has to acknowledge is
+// lost, and what others have to is not.
+func TestMissedNodes(t *testing.T) {
+	p, g, _ := replica(t, 0)
+	hold := make(chan struct{})
+	p.broken = func([]byte) error { <-hold; return nil }
+	set(p.from, 0, "{a}1", "x", 0)
+	n, other := need(p), need(p)
+	p.logs.Miss([]string{"c"})
+	if other.State() != Open {
+		t.Errorf("without a node that need not acknowledge the need is %v", other.State())
+	}
+	waited := make(chan NeedState)
+	go func() { waited <- p.logs.Wait(n, nil) }()
+	p.logs.Miss(g.Required())
+	if got := <-waited; got != Lost {
+		t.Errorf("cut off from the copy the need is %v", got)
+	}
+	p.logs.Miss(nil)
+	close(hold)
+	if got := p.logs.Wait(other, nil); got != Met {
+		t.Errorf("when the copy is heard again the need is %v", got)
+	}
+}
+
 func TestFencedNeedIsLost(t *testing.T) {
 	p, g, _ := replica(t, 0)
 	hold := make(chan struct{})

@@ -158,16 +158,22 @@ func (m *Member) route(v *cluster.View, self int16) {
 			arrivals++
 		}
 	}
+	missed := m.cutOffFrom()
 	former := m.routed.view
-	if former != nil && former.Version == v.Version && len(former.Nodes) == len(v.Nodes) && m.routed.arrivals == arrivals {
+	if former != nil && former.Version == v.Version && len(former.Nodes) == len(v.Nodes) && m.routed.arrivals == arrivals && slices.Equal(m.routed.missed, missed) {
 		return
 	}
-	m.cfg.Reroute(cluster.NewRoutes(v, m.id, ready))
+	routes := cluster.NewRoutes(v, m.id, ready)
+	if missed != nil {
+		routes.CutOff(missed)
+	}
+	m.cfg.Reroute(routes)
 	m.mu.Lock()
 	m.routed.view, m.routed.arrivals = v, arrivals
 	close(m.routeNews)
 	m.routeNews = make(chan struct{})
 	m.mu.Unlock()
+	m.dropMissed(v, missed)
 	if former == nil || former.Version != v.Version {
 		m.tell(former, v)
 	}

@@ -54,7 +54,7 @@ func (m *Member) bypass(overdue []cluster.NodeID) {
 			continue
 		}
 		m.goes(func() {
-			if m.vouchedFor(CallReaches, id) {
+			if vouched, _ := m.vouchedFor(CallReaches, id); vouched {
 				m.cfg.Peers.Abandon(n)
 			}
 			m.mu.Lock()

@@ -19,11 +19,11 @@ func TestBypass(t *testing.T) {
 	c.abandoned.Clear()
 	lose(b, c)
 	w.until("both have given up each other", func() bool { return gaveUp(b, c) && gaveUp(c, b) })
-	if !b.member.vouchedFor(CallReaches, c.id) {
+	if vouched, _ := b.member.vouchedFor(CallReaches, c.id); !vouched {
 		t.Error("a node that another one hears is not vouched for")
 	}
 	a.deaf.Store(c.id, true)
-	if b.member.vouchedFor(CallReaches, c.id) {
+	if vouched, _ := b.member.vouchedFor(CallReaches, c.id); vouched {
 		t.Error("a node that nobody hears is vouched for")
 	}
 	for _, n := range []*testNode{c, b, a} {

@@ -153,6 +153,7 @@ type Member struct {
 	moves     moves
 	wishes    wishes
 	sounds    map[cluster.NodeID]sound // of those that cannot be heard
+	missed    []cluster.NodeID         // by id: who this node is cut off from; nil: it is not
 	promised  promised
 	// firstVersion is of the first view that this process has known.
 	firstVersion uint64
@@ -164,7 +165,12 @@ type Member struct {
 	routed struct { // written by the agent
 		view     *cluster.View
 		arrivals int
+		missed   []cluster.NodeID
 	}
+	// lonelySince is of the watchdog: since when this node has been lonely; 0: it is
+	// not.
+	lonelySince time.Duration
+
 	delivery *delivery // of the agent, as the next; nil: none is under way
 	reported struct {
 		text string

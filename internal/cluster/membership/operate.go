@@ -177,6 +177,9 @@ type Status struct {
 	// Away: the node has started without the configuration service, and serves by
 	// the view that was known last. Who is alive is not known then.
 	Away bool `json:"away,omitempty"`
+	// CutOff: the node hears less than half of the nodes, and answers nothing that
+	// takes the others.
+	CutOff bool `json:"cut_off,omitempty"`
 	// Pinned counts the partitions that operators have sent to a node.
 	Pinned int `json:"pinned,omitempty"`
 	// Replicas is how many copies of a partition are wanted.

@@ -16,7 +16,7 @@ import (
 func (m *Member) Status() Status {
 	m.mu.Lock()
 	s := Status{
-		Self: m.id, Controller: m.leader, Paused: m.wishes.Paused, PausedBy: m.wishes.PausedBy, Pinned: len(m.wishes.Pins), Away: m.away,
+		Self: m.id, Controller: m.leader, Paused: m.wishes.Paused, PausedBy: m.wishes.PausedBy, Pinned: len(m.wishes.Pins), Away: m.away, CutOff: m.missed != nil,
 	}
 	v, nodes := m.view, m.registry.list()
 	alive := make(map[cluster.NodeID]lively, len(m.registry.alive))

@@ -45,7 +45,14 @@ func (m *Member) watchdog() {
 		if len(overdue) > 0 || !m.hearsAll() {
 			m.inquire()
 		}
-		if deaf != "" && !m.vouchedFor(CallHears, deaf) {
+		unheard, asked := deaf != "", true
+		if unheard {
+			var vouched bool
+			vouched, asked = m.vouchedFor(CallHears, deaf)
+			unheard = !vouched
+		}
+		m.noteLonely(!asked)
+		if unheard {
 			m.depose(deaf)
 		}
 	})
@@ -90,11 +97,12 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 	if v == nil || len(v.Nodes) < 2 {
 		return ""
 	}
-	all := leader == m.id || isWatcher(v, m.id)
+	all := leader == m.id || isWatcher(v, m.id) || m.lonelySince > 0
 	changed := false
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		if n.ID == m.id || n.State == cluster.Left || !all && n.ID != leader {
+			m.ignore(n.ID)
 			continue
 		}
 		s := heard
@@ -175,6 +183,13 @@ func (m *Member) hear(id cluster.NodeID, s sound) bool {
 	return true
 }
 
+// ignore ends what hear has noted of a node that is not listened to any more.
+func (m *Member) ignore(id cluster.NodeID) {
+	m.mu.Lock()
+	delete(m.sounds, id)
+	m.mu.Unlock()
+}
+
 // hearsAll reports whether no node that this one listens to is missed.
 func (m *Member) hearsAll() bool {
 	m.mu.Lock()
@@ -185,35 +200,51 @@ func (m *Member) hearsAll() bool {
 // vouchedFor reports whether another node says that it hears one that this node
 // does not: then it is this node that is cut off from it. The question is CallHears
 // of the controller: of two nodes that do not hear each other one would take the
-// election from the other for ever. It is CallReaches of any node.
-func (m *Member) vouchedFor(question uint8, id cluster.NodeID) bool {
+// election from the other for ever. It is CallReaches of any node. answered tells
+// whether there was anybody to ask who is not lonely too.
+func (m *Member) vouchedFor(question uint8, id cluster.NodeID) (vouched, answered bool) {
 	ctx, cancel := context.WithTimeout(m.ctx, vouchTimeout)
 	defer cancel()
 	asked := m.vouchers(id)
-	answers := make(chan bool, len(asked))
+	answers := make(chan string, len(asked))
 	for _, n := range asked {
 		m.goes(func() {
 			answer, err := m.cfg.Peers.Call(ctx, n, question, []byte(id))
-			answers <- err == nil && string(answer) == hearsIt
+			if err != nil {
+				answer = []byte(isLonely)
+			}
+			answers <- string(answer)
 		})
 	}
 	for range asked {
-		if <-answers {
-			return true
+		switch <-answers {
+		case hearsIt:
+			return true, true
+		case isLonely:
+		default:
+			answered = true
 		}
 	}
-	return false
+	return false, answered
 }
 
-// hearsIt is the answer to CallHears and CallReaches of a node that does.
-const hearsIt = "yes"
+// Answers to CallHears and CallReaches: of a node that hears who it is asked about,
+// and of one that hears few others either.
+const (
+	hearsIt  = "yes"
+	isLonely = "lonely"
+)
 
 // hears answers whether this node hears who it is asked about, as the controller.
 func (m *Member) hears(id cluster.NodeID) []byte {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if id == m.leader && m.sounds[id] == heard {
+	isHeard := id == m.leader && m.sounds[id] == heard
+	m.mu.Unlock()
+	switch {
+	case isHeard:
 		return []byte(hearsIt)
+	case m.alone():
+		return []byte(isLonely)
 	}
 	return []byte("no")
 }

@@ -65,6 +65,70 @@ func TestControllerThatIsAlone(t *testing.T) {
 	}
 }
 
+// TestCutOff: who hears nobody serves nothing that others have a part in, and ends what
+// waits for them, until it hears them again. It is so for those that listen to all
+// others, and for the rest, which find out when the controller is silent.
+func TestCutOff(t *testing.T) {
+	w := newWorld(t)
+	var list []*testNode
+	for i := range watchers + 2 {
+		list = append(list, w.start(i+1, 1, withCopies(1)))
+	}
+	w.settled(len(list))
+	w.until("all copies are made", func() bool { return list[0].member.Status().Undercopied == 0 })
+	for _, n := range []*testNode{list[watchers-1], list[watchers]} {
+		for _, other := range list {
+			if other != n {
+				n.deaf.Store(other.id, true)
+			}
+		}
+		w.until("it is cut off", func() bool {
+			r := n.routes.Load()
+			for p := range r.View.Rows {
+				switch kind := r.At(p).Kind; {
+				case kind == cluster.Here && len(r.View.Rows[p].InSync) > 0, kind == cluster.There:
+					return false
+				}
+			}
+			return r.IsCutOff
+		})
+		if !n.member.Status().CutOff {
+			t.Error("its status does not tell")
+		}
+		for _, other := range list {
+			if _, ok := n.abandoned.Load(other.id); other != n && !ok {
+				t.Errorf("requests to %s still wait", other.id)
+			}
+		}
+		n.deaf.Clear()
+		w.until("it is one of them again", func() bool {
+			r := n.routes.Load()
+			return !r.IsCutOff && !n.member.Status().CutOff && n.member.hearsAll() && r.View.Owned()[r.Self] > 0
+		})
+	}
+	for _, n := range list {
+		n.stop()
+	}
+}
+
+// TestServedWhileCutOff: what a node owns together with nodes that it hears, it serves.
+func TestServedWhileCutOff(t *testing.T) {
+	const me, x, y = "me", "x", "y"
+	v := &cluster.View{Nodes: []cluster.Node{{ID: me}, {ID: x}, {ID: y}}}
+	for p := range v.Rows {
+		v.Rows[p].Owner = []int16{0, 0, 0, 1, 2}[p%5]
+		v.Rows[p].InSync = [][]int16{{1}, {2}, nil, {0}, {0}}[p%5]
+	}
+	r := cluster.NewRoutes(v, me, func(int) bool { return true })
+	r.CutOff([]cluster.NodeID{x})
+	want := []cluster.PlaceKind{cluster.Unreached, cluster.Here, cluster.Here, cluster.Unreached, cluster.There}
+	for p := range v.Rows {
+		if got := r.At(p).Kind; got != want[p%5] {
+			t.Fatalf("partition %d: %d, want %d", p, got, want[p%5])
+		}
+	}
+}
+
 // TestAloneCountsTheLiving: processes that have ended, and nodes that are not
 // registered, are not missed.
 func TestAloneCountsTheLiving(t *testing.T) {

@@ -236,6 +236,9 @@ type Cluster struct {
 	// Away: the node has started without the configuration service, and serves by
 	// the view that was known last.
 	Away bool `json:"away"`
+	// CutOff: the node hears less than half of the nodes, and answers nothing that
+	// takes the others.
+	CutOff bool `json:"cut_off"`
 	// Service is whether the configuration service takes changes.
 	Service   bool `json:"service"`
 	NodesUp   int  `json:"nodes_up"`
