@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -52,7 +53,7 @@ func (s *stream) Send(batch []byte, done func([]replication.Refusal, error)) {
 		link.Flush()
 		return
 	}
-	s.delayed = append(s.delayed, delayed{tag, batch})
+	s.delayed = append(s.delayed, delayed{tag, bytes.Clone(batch)})
 	begin := len(s.delayed) == 1
 	s.mu.Unlock()
 	if begin {

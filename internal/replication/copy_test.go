@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -100,6 +101,7 @@ func newPair(t *testing.T, change func(*SenderConfig)) *pair {
 
 // Send implements [Transport].
 func (p *pair) Send(batch []byte, done func([]Refusal, error)) {
+	batch = bytes.Clone(batch)
 	p.queue <- func() {
 		if p.broken != nil {
 			if err := p.broken(batch); err != nil {

@@ -88,6 +88,10 @@ func (e *effect) isChange() bool { return e.kind == effectPut || e.kind == effec
 // ErrBatch is returned for a batch that is damaged or of a newer release.
 var ErrBatch = errors.New("replication: the batch cannot be read")
 
+// maxHead is the most bytes of a batch's head.
+const maxHead = 1 + 3*binary.MaxVarintLen64
+
+// appendHead appends what all batches begin with.
 func appendHead(b []byte, incarnation, stream, version uint64) []byte {
 	b = append(b, batchForm)
 	b = binary.AppendUvarint(b, incarnation)

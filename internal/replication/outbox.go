@@ -14,7 +14,7 @@ import (
 // Lock order: a shard, then mu; mu is a leaf.
 type outbox struct {
 	mu     sync.Mutex
-	buf    []byte   // GUARDED_BY(mu), as all below
+	buf    []byte   // GUARDED_BY(mu), as all below: records, behind room for a batch's head
 	large  []pinned // values that belong into buf
 	queued int      // bytes of both
 	total  uint64   // bytes ever queued
@@ -38,7 +38,9 @@ type pinned struct {
 // while its shard is locked: copying less takes some 10 us at most.
 const largeValue = 64 << 10
 
-func newOutbox(t *turns) *outbox { return &outbox{turns: t, ready: make(chan struct{}, 1)} }
+func newOutbox(t *turns) *outbox {
+	return &outbox{buf: make([]byte, maxHead), turns: t, ready: make(chan struct{}, 1)}
+}
 
 // append lets f append records that may take their time to be applied, and tells
 // where they are; false when the stream is broken.
@@ -164,9 +166,9 @@ func pin(e memory.Entry, n int) (data []byte, release func(), ok bool) {
 
 // load is what is taken from an outbox at a time.
 type load struct {
-	records []byte
+	records []byte   // behind room for the head of a batch
 	large   []pinned // values that belong into records
-	bytes   int      // of both
+	bytes   int      // of both, without that room
 	slow    bool     // applying it may take its time
 }
 
@@ -176,7 +178,10 @@ func (o *outbox) take(spare []byte) load {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := load{o.buf, o.large, o.queued, o.slow}
-	o.buf, o.large, o.queued, o.slow = spare[:0], nil, 0, false
+	if cap(spare) < maxHead {
+		spare = make([]byte, maxHead)
+	}
+	o.buf, o.large, o.queued, o.slow = spare[:maxHead], nil, 0, false
 	return l
 }
 
@@ -216,15 +221,21 @@ func release(large []pinned) {
 	}
 }
 
-// join appends the records, with pinned values in their places, and lets these go.
-func (l *load) join(to []byte) []byte {
-	from := 0
+// batch returns the head and the records, with pinned values in their places, and
+// lets these go. Without such it is memory of the records.
+func (l *load) batch(head []byte) []byte {
+	from := maxHead - len(head)
+	copy(l.records[from:], head)
+	if l.large == nil {
+		return l.records[from:]
+	}
+	batch := make([]byte, 0, len(head)+l.bytes)
 	for _, p := range l.large {
-		to = append(to, l.records[from:p.at]...)
-		to = append(to, p.value...)
+		batch = append(batch, l.records[from:p.at]...)
+		batch = append(batch, p.value...)
 		from = p.at
 	}
-	to = append(to, l.records[from:]...)
+	batch = append(batch, l.records[from:]...)
 	release(l.large)
-	return to
+	return batch
 }

@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,8 +19,8 @@ type Transport interface {
 	// Send queues a batch and returns at once: it is called by event loops. done is
 	// called once, from any goroutine, when the node has applied the batch or when
 	// that can not be known any more; batches are applied in the order of their
-	// sending. The batch is the transport's until done. refused are the partitions
-	// that the node takes no more; all others have been applied.
+	// sending. The batch is the caller's again when Send returns. refused are the
+	// partitions that the node takes no more; all others have been applied.
 	Send(batch []byte, done func(refused []Refusal, err error))
 }
 
@@ -246,11 +245,11 @@ func (s *Sender) sendBatch() {
 	if l.bytes == 0 {
 		return
 	}
-	batch := appendHead(make([]byte, 0, maxHead+l.bytes), s.cfg.Incarnation, s.number, s.cfg.Version())
+	head := appendHead(make([]byte, 0, maxHead), s.cfg.Incarnation, s.number, s.cfg.Version())
 	if !l.slow {
-		batch[0] |= quickBit
+		head[0] |= quickBit
 	}
-	batch = l.join(batch)
+	batch := l.batch(head)
 	number, b := s.note(l.bytes)
 	s.cfg.Counters.BytesOut.Add(uint64(len(batch)))
 	s.cfg.Transport.Send(batch, func(refused []Refusal, err error) { s.applied(number, b, refused, err) })
@@ -277,9 +276,6 @@ func (s *Sender) age() {
 	}
 	s.oldest.Store(int64(s.flight[(s.acked+1)%maxInFlight].sent) + 1)
 }
-
-// maxHead is the most bytes of a batch's head.
-const maxHead = 1 + 3*binary.MaxVarintLen64
 
 // changeSenders replaces the list of senders.
 func (l *Logs) changeSenders(f func([]*Sender) []*Sender) {

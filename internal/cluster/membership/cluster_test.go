@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -197,6 +198,7 @@ type line struct {
 
 // Send implements [replication.Transport].
 func (l *line) Send(batch []byte, done func([]replication.Refusal, error)) {
+	batch = bytes.Clone(batch)
 	l.from.w.mu.Lock()
 	q := l.from.queue[l.to]
 	l.from.w.mu.Unlock()
