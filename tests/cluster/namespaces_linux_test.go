@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -102,5 +103,50 @@ func TestMachines(t *testing.T) {
 	for _, n := range c.Serving() {
 		put(t, n, "again:", 1000)
 		check(t, n, "again:", 1000)
+	}
+}
+
+// TestDeafOwner: nothing arrives at an owner, while what it says arrives at the others.
+// They take over every partition of its, whatever it thinks of their copies; it tells
+// its own clients that it hears nobody.
+func TestDeafOwner(t *testing.T) {
+	c := begin(t, nodes.Options{Network: newNetwork(t), Replicas: 1})
+	if err := c.Grow(within(t), 3); err != nil {
+		t.Fatal(err)
+	}
+	await(t, c, nodes.Members(3), nodes.Balanced(3), nodes.Copied(1))
+	list := c.Nodes()
+	for _, deaf := range []*nodes.Node{list[2], list[0]} {
+		var others []*nodes.Node
+		for _, n := range list {
+			if n != deaf {
+				others = append(others, n)
+				cut(t, n, deaf)
+			}
+		}
+		for _, n := range others {
+			for i := range 300 {
+				key := fmt.Sprintf("%s:%d", deaf.Name, i)
+				eventually(t, "SET while the owner may be deaf", func(ctx context.Context) error {
+					_, err := n.Do(ctx, "SET", key, "x")
+					return err
+				})
+			}
+		}
+		eventually(t, "the refusal of the deaf node", func(ctx context.Context) error {
+			if _, err := deaf.Do(ctx, "GET", "k"); err == nil || !strings.Contains(err.Error(), "does not hear most of the others") {
+				return fmt.Errorf("its answer: %w", err)
+			}
+			return nil
+		})
+		for _, n := range others {
+			heal(t, n)
+		}
+		await(t, c, nodes.Members(3), nodes.Copied(1))
+		for i := range 300 {
+			if r, err := deaf.Do(within(t), "GET", fmt.Sprintf("%s:%d", deaf.Name, i)); err != nil || r.Text != "x" {
+				t.Fatalf("after that: %v, %v", r, err)
+			}
+		}
 	}
 }

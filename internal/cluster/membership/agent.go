@@ -237,7 +237,7 @@ func (m *Member) report(v *cluster.View, self int16) bool {
 	m.mu.Lock()
 	to := m.leader
 	m.mu.Unlock()
-	if m.delivers(to) {
+	if m.delivers(to) || m.isDeaf() {
 		return true
 	}
 	if waits := anybody || len(r.Leaving)+len(r.Copies)+len(r.Empty) > 0; !waits && m.reported.view == v.Version && m.reported.to == to {

@@ -14,6 +14,9 @@ import (
 // waits for the configuration service at times.
 func (m *Member) keepPace() {
 	m.patiently(func(patience time.Duration) {
+		if m.isDeaf() {
+			return
+		}
 		m.moves.mu.Lock()
 		senders := maps.Clone(m.moves.senders)
 		m.moves.mu.Unlock()

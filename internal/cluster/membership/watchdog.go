@@ -128,6 +128,35 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 	return deaf
 }
 
+// isDeaf reports whether nobody has just been heard of those that this node listens
+// to and whose processes have not ended. Then what copies of its partitions do not
+// acknowledge says nothing of them: it may be this node that hears nothing, while what
+// it says arrives. A controller that believed it would leave the partitions to nobody
+// but this node.
+func (m *Member) isDeaf() bool {
+	m.mu.Lock()
+	v, leader := m.view, m.leader
+	m.mu.Unlock()
+	if v == nil || m.cfg.Moves.Replicas == 0 {
+		return false
+	}
+	all, others := leader == m.id || isWatcher(v, m.id), false
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if n.ID == m.id || n.State == cluster.Left || !all && n.ID != leader || !m.Alive(n.ID) {
+			continue
+		}
+		switch h := m.cfg.Peers.Hear(n); {
+		case h.Gone:
+		case h.Silent < freshAfter:
+			return false
+		default:
+			others = true
+		}
+	}
+	return others
+}
+
 // isWatcher reports whether a node is to listen to all others.
 func isWatcher(v *cluster.View, id cluster.NodeID) bool {
 	coordinators, before := 0, 0

@@ -129,6 +129,35 @@ func TestServedWhileCutOff(t *testing.T) {
 	}
 }
 
+// TestDeaf: a node is deaf when it hears none of those that are alive; ended processes
+// say nothing.
+func TestDeaf(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))
+	w.settled(3)
+	expect := func(want bool, when string) {
+		t.Helper()
+		if got := c.member.isDeaf(); got != want {
+			t.Errorf("%s: deaf %t", when, got)
+		}
+	}
+	expect(false, "it hears both")
+	c.deaf.Store(a.id, true)
+	expect(false, "it hears one")
+	c.deaf.Store(b.id, true)
+	expect(true, "it hears nobody")
+	c.deaf.Clear()
+	b.dead.Store(true)
+	expect(false, "it hears one, the other one has ended")
+	c.deaf.Store(a.id, true)
+	expect(true, "it does not hear the one that is left")
+	c.deaf.Clear()
+	b.dead.Store(false)
+	for _, n := range []*testNode{c, b, a} {
+		n.stop()
+	}
+}
+
 // TestAloneCountsTheLiving: processes that have ended, and nodes that are not
 // registered, are not missed.
 func TestAloneCountsTheLiving(t *testing.T) {
