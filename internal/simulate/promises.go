@@ -25,6 +25,7 @@ type replicas struct {
 	hurt   [cluster.Partitions]time.Duration // when its owner was killed, 0: not since it served
 	Served []time.Duration                   // from a kill to the first reply
 	accept map[int]controller.Acceptance
+	aside  map[cluster.NodeID]controller.Aside
 }
 
 // hot reports the partitions that clients write.
@@ -143,7 +144,7 @@ func (l *lead) withReplicas(in *controller.Input) {
 		in.Alive[id] = a
 	}
 	in.Promises = l.promises
-	in.Wishes.AcceptLoss = n.w.replicas.accept
+	in.Wishes.AcceptLoss, in.Wishes.Aside = n.w.replicas.accept, n.w.replicas.aside
 }
 
 // prepare asks nodes for promises, and operators about what is lost for good.

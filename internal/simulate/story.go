@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,11 +15,15 @@ import (
 // them with what each of them led to in between; other lines are left out, so
 // that a transcript can be told again. Lines with # are kept.
 //
+//	copies 1           before all else: every partition has one copy
 //	nodes 3            three nodes, n1 to n3, begin together
 //	join               one more begins
 //	crash n2           the process dies, with all it had
 //	start n2           a new one begins in its place
 //	drain n2           it is to be emptied, and goes then
+//	aside n2           its process is to own nothing that another one has in sync
+//	accept             an operator accepts the loss of what nobody has any more
+//	hang n2 3s         it stands still for so long
 //	cut n1->n3         messages that way are lost; n1-n3: both ways; «store» is a place
 //	heal               all messages pass again
 //	store away         the store does not answer; store back
@@ -66,10 +71,13 @@ func (t *teller) do(words []string) error {
 	}
 	argument := strings.Join(words[1:], " ")
 	switch words[0] {
-	case "nodes":
+	case "nodes", "copies":
 		count, err := strconv.Atoi(argument)
 		if err != nil {
 			return err
+		}
+		if words[0] == "copies" {
+			return t.keep(count)
 		}
 		t.w.cfg.Nodes = count
 		for range count {
@@ -77,8 +85,12 @@ func (t *teller) do(words []string) error {
 		}
 	case "join":
 		t.w.add()
-	case "crash", "start", "drain":
+	case "crash", "start", "drain", "aside":
 		return t.process(words[0], argument)
+	case "accept":
+		t.w.healed = true
+	case "hang":
+		return t.hang(words[1:])
 	case "cut":
 		return t.cut(argument)
 	case "heal":
@@ -107,6 +119,34 @@ func (t *teller) do(words []string) error {
 	return nil
 }
 
+// keep has the cluster keep copies.
+func (t *teller) keep(copies int) error {
+	if len(t.w.nodes) > 0 {
+		return fmt.Errorf("there are nodes already")
+	}
+	cfg := t.w.cfg
+	cfg.Replicas = copies
+	said := t.w.said
+	t.w = newWorld(cfg)
+	t.w.said = said
+	return nil
+}
+
+func (t *teller) hang(words []string) error {
+	if len(words) != 2 {
+		return fmt.Errorf("want a node and for how long")
+	}
+	n, err := t.find(words[0])
+	if err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(words[1])
+	if err == nil {
+		n.pausedUntil = t.w.now + d
+	}
+	return err
+}
+
 // find returns a node by its name.
 func (t *teller) find(name string) (*node, error) {
 	for _, n := range t.w.nodes {
@@ -125,6 +165,11 @@ func (t *teller) process(what, name string) error {
 	switch {
 	case what == "drain":
 		t.w.store.change(n.id, func(n *cluster.Node) { n.State = cluster.Draining })
+	case what == "aside" && n.up && n.copies != nil:
+		t.w.replicas.aside[n.id] = controller.Aside{Incarnation: n.incarnation, By: "alice"}
+		for _, other := range t.w.nodes {
+			other.awake(other.lead.soon)
+		}
 	case what == "crash" && n.up:
 		n.crash()
 	case what == "start" && !n.up:
@@ -218,20 +263,34 @@ func (t *teller) show() {
 			fmt.Fprintf(&t.out, "  %-4s is not in the view\n", n.name)
 			continue
 		}
-		serving := 0
-		for p := range n.parts {
-			if n.up && n.parts[p].serving > 0 {
-				serving++
-			}
-		}
+		serving, copies := n.count(v)
 		state := string(v.Nodes[at].State)
 		if !n.up {
 			state = "dead"
 		}
-		fmt.Fprintf(&t.out, "  %-4s %-8s owns %4d, serves %4d, follows view %d\n", n.name, state, owned[at], serving, n.version())
+		fmt.Fprintf(&t.out, "  %-4s %-8s owns %4d, serves %4d, ", n.name, state, owned[at], serving)
+		if w.cfg.Replicas > 0 {
+			fmt.Fprintf(&t.out, "in sync with %4d, ", copies)
+		}
+		fmt.Fprintf(&t.out, "follows view %d\n", n.version())
 	}
 	if r := w.requests; r.Sent > 0 {
 		fmt.Fprintf(&t.out, "  requests: %d sent, %d executed (%d, %d, %d, %d by hops), %d refused\n",
 			r.Sent, r.Executed, r.ByHops[0], r.ByHops[1], r.ByHops[2], r.ByHops[3], r.Refused)
 	}
+}
+
+// count returns how many partitions the process of a node serves, and of how many of
+// other nodes the view has it in sync.
+func (n *node) count(v *cluster.View) (serving, copies int) {
+	at := int16(v.Index(n.id))
+	for p := range n.parts {
+		if n.up && (n.parts[p].serving > 0 || n.copies != nil && n.copies.parts[p].serving > 0) {
+			serving++
+		}
+		if slices.Contains(v.Rows[p].InSync, at) {
+			copies++
+		}
+	}
+	return serving, copies
 }

@@ -89,7 +89,7 @@ func newWorld(cfg Config) *World {
 	w := &World{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x6c6172646572)), byID: make(map[cluster.NodeID]*node)}
 	w.net = network{w: w, cuts: make(map[[2]int]bool)}
 	w.store.w, w.check.w, w.replicas.w = w, w, w
-	w.replicas.accept = map[int]controller.Acceptance{}
+	w.replicas.accept, w.replicas.aside = map[int]controller.Acceptance{}, map[cluster.NodeID]controller.Aside{}
 	w.store.begin()
 	return w
 }
