@@ -16,6 +16,7 @@ const (
 	nothing need = iota
 	network      // nodes in network namespaces
 	disk         // data directories on disks of their own
+	clock        // processes with wall clocks of their own
 )
 
 // faults are what can be done to a cluster, by the name on the command line. Each
@@ -37,7 +38,11 @@ var faults = map[string]struct {
 	"delay":       {network, (*chaos).delay},
 	"full-disk":   {disk, (*chaos).fullDisk},
 	"frozen-disk": {disk, (*chaos).frozenDisk},
+	clockFault:    {clock, (*chaos).jump},
 }
+
+// clockFault is a fault under which nobody can say when a key expires.
+const clockFault = "clock"
 
 // fault is one that was applied. Times are those of the recorder.
 type fault struct {
@@ -103,6 +108,23 @@ func (c *chaos) stopFor(ctx context.Context, kind string, v victim) error {
 		c.pause(ctx, hangs)
 		c.clients.Allow(v.RESP)
 		return v.Resume()
+	})
+}
+
+// jump lets the wall clock of a node jump by up to an hour, ahead or back, and by as
+// much to where it was 2 to 8 seconds later.
+func (c *chaos) jump(ctx context.Context) error {
+	v := c.victim(ctx)
+	return c.apply(ctx, clockFault, v, func(ctx context.Context) error {
+		by := time.Second + c.upTo(time.Hour)
+		if c.random.IntN(2) == 0 {
+			by = -by
+		}
+		if err := v.SetClock(by); err != nil {
+			return err
+		}
+		c.pause(ctx, 2*time.Second+c.upTo(6*time.Second))
+		return v.SetClock(0)
 	})
 }
 

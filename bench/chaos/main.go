@@ -66,7 +66,8 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	known := slices.Sorted(maps.Keys(faults))
-	chosen := flags.String("faults", strings.Join(known, ","), "what to do to nodes, separated by commas")
+	usual := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return name == clockFault })
+	chosen := flags.String("faults", strings.Join(usual, ","), "what to do to nodes, separated by commas; "+clockFault+" only when it is named: clients send no EXPIRE then")
 	flags.DurationVar(&o.length, "for", time.Minute, "begin no fault later than this")
 	flags.IntVar(&o.count, "count", 0, "end after so many faults, however long that takes unless -for is given; 0: any number")
 	flags.Uint64Var(&o.seed, "seed", 0, "same seed, same faults; 0 takes one from the clock")

@@ -65,7 +65,7 @@ func (l *line) measure(ops []history.Op) {
 		return
 	}
 	during := history.Span{From: l.Begin, To: l.Settled}
-	l.Writes = l.sort(history.Unserved(ops, during, history.Set, history.Incr))
+	l.Writes = l.sort(history.Unserved(ops, during, history.Writes...))
 	l.Reads = l.sort(history.Unserved(ops, during, history.Get))
 }
 
@@ -90,7 +90,7 @@ func (r *report) calm() (long time.Duration) {
 	from := time.Duration(0)
 	for _, l := range r.lines {
 		between := history.Span{From: from, To: l.Begin}
-		for _, kinds := range [][]history.Kind{{history.Get}, {history.Set, history.Incr}} {
+		for _, kinds := range [][]history.Kind{{history.Get}, history.Writes} {
 			for _, one := range history.Unserved(r.ops, between, kinds...) {
 				long = max(long, one)
 			}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -61,6 +62,7 @@ func run(ctx context.Context, o options, binary, dir string) (err error) {
 	c.record = history.NewRecorder(file)
 	c.clients, err = history.Start(history.Config{
 		Clients: o.clients, Think: o.think, Timeout: clientTimeout, Addresses: c.cluster.Addresses, Seed: o.seed, Recorder: c.record,
+		Lasting: slices.Contains(c.faults, clockFault),
 	})
 	if err != nil {
 		return err

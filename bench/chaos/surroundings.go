@@ -148,6 +148,13 @@ func (c *chaos) surround(dir string) (nodes.Options, error) {
 			o.DiskBytes = diskBytes
 		}
 	}
+	if wanted(clock) {
+		if err := nodes.CheckClocks(); err != nil {
+			without(clock, err)
+		} else {
+			o.Clocks = true
+		}
+	}
 	if len(c.faults) == 0 {
 		return o, errors.New("none of these faults can be had here")
 	}

@@ -40,6 +40,9 @@ type Options struct {
 	// DiskBytes is the size of a disk for each node's data directory; 0: it is in
 	// the temporary directory. A coordinator needs 256 MB. See [NewDisk].
 	DiskBytes int64
+	// Clocks gives each node a wall clock of its own, on Linux with amd64: see
+	// [Node.SetClock].
+	Clocks bool
 }
 
 // Cluster is a cluster of nodes, or of some that stand alone. Safe for concurrent use.
@@ -186,7 +189,7 @@ func (c *Cluster) make(role, args []string) (*Node, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	name := fmt.Sprintf("n%d", len(c.nodes)+1)
-	n := &Node{Name: name, Dir: filepath.Join(c.dir, name), Log: filepath.Join(c.dir, name+".log"), binary: c.o.Binary, env: c.o.Env}
+	n := &Node{Name: name, Dir: filepath.Join(c.dir, name), Log: filepath.Join(c.dir, name+".log"), binary: c.o.Binary, env: c.o.Env, clocks: c.o.Clocks}
 	if err := c.place(n, role != nil); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type Node struct {
 	args   []string
 	env    []string
 	ports  *ports.Block // nil in a space
+	clocks bool         // each process has one of its own
 
 	mu      sync.Mutex
 	process *process // GUARDED_BY(mu), as the next: the last one, nil before the first
@@ -47,6 +48,7 @@ type process struct {
 	exited chan struct{}
 	err    error       // of Wait; read after exited
 	serves atomic.Bool // it has answered a client
+	clock  *clock      // its own; nil: that of the machine
 }
 
 // ErrEnded is that a node's process has ended when it should not have.
@@ -97,7 +99,12 @@ func (n *Node) launch() error {
 	}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = append(os.Environ(), n.env...)
-	if err := p.cmd.Start(); err != nil {
+	if n.clocks {
+		p.clock, err = startWithClock(p.cmd, n.binary)
+	} else {
+		err = p.cmd.Start()
+	}
+	if err != nil {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
 	}
 	go func() { // ends when the process does, which Close sees to
@@ -198,6 +205,20 @@ func (n *Node) Kill() {
 // Pause stops the process from running, as a machine that hangs would: its
 // connections stay, nothing answers.
 func (n *Node) Pause() error { return n.Signal(syscall.SIGSTOP) }
+
+// SetClock has the wall clock of the process be ahead of the machine's by so many
+// seconds, or behind it; fractions are cut off. With [Options.Clocks] only. A process
+// that is started anew has the machine's.
+func (n *Node) SetClock(ahead time.Duration) error {
+	p := n.current()
+	if p == nil || !p.running() {
+		return fmt.Errorf("node %s: %w", n.Name, ErrEnded)
+	}
+	if p.clock == nil {
+		return fmt.Errorf("node %s has no clock of its own", n.Name)
+	}
+	return p.clock.set(ahead)
+}
 
 // Resume lets a paused process run on.
 func (n *Node) Resume() error { return n.Signal(syscall.SIGCONT) }

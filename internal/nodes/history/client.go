@@ -19,11 +19,18 @@ type client struct {
 	stays  bool
 	random *rand.Rand
 	sets   int64
-	left   string // the address that it has left after a failure
+	left   string       // the address that it has left after a failure
+	seen   map[int]seen // by place
 
 	mu   sync.Mutex
 	conn *nodes.Conn // GUARDED_BY(mu), as the next: whoever cuts may be another goroutine
 	at   string
+}
+
+// seen is the value that a client has read last of a key.
+type seen struct {
+	key   string
+	value int64
 }
 
 // attempt is what a client is about to do. When it fails the client does the same
@@ -56,6 +63,9 @@ func (cl *client) run() {
 		}
 		o := cl.next(a)
 		cl.do(&o)
+		if o.Outcome == OK && o.Kind == Get {
+			cl.seen[a.place] = seen{o.Key, o.Found}
+		}
 		if o.Outcome != OK {
 			failed = &a
 			if !cl.stays {
@@ -75,17 +85,58 @@ const valuesPerClient = 1_000_000_000
 
 // next makes an operation for the key of a place.
 func (cl *client) next(a attempt) Op {
-	key, counter := cl.all.keys.take(a.place)
+	key, form := cl.all.keys.take(a.place)
 	o := Op{Client: cl.id, Kind: Get, Key: key}
 	switch {
 	case a.read:
-	case counter:
+		return o
+	case form == counter:
 		o.Kind = Incr
+		return o
+	case form == cell:
+		o.Kind = cl.change(&o, a.place)
 	default:
+		o.Kind = Set
+	}
+	if o.Kind == Set || o.Kind == Cas {
 		cl.sets++
-		o.Kind, o.Written = Set, int64(cl.id+1)*valuesPerClient+cl.sets
+		o.Written = int64(cl.id+1)*valuesPerClient + cl.sets
 	}
 	return o
+}
+
+// maxMillis bounds the times to live.
+const maxMillis = 2000
+
+// change chooses what is done to a cell.
+func (cl *client) change(o *Op, place int) Kind {
+	switch n := cl.random.IntN(10); {
+	case n < 3:
+		if last := cl.seen[place]; last.key == o.Key {
+			o.Wanted = last.value // 0 is nobody's
+		}
+		return Cas
+	case n < 4:
+		return Del
+	case n < 6 && !cl.all.c.Lasting:
+		o.Millis = 1 + cl.random.Int64N(maxMillis)
+		return Expire
+	}
+	return Set
+}
+
+// words are the request of an operation.
+func (o *Op) words() []string {
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	switch o.Kind {
+	case Set:
+		return []string{"SET", o.Key, number(o.Written)}
+	case Cas:
+		return []string{"SET", o.Key, number(o.Written), "IFEQ", number(o.Wanted)}
+	case Expire:
+		return []string{"PEXPIRE", o.Key, number(o.Millis)}
+	}
+	return []string{string(o.Kind), o.Key}
 }
 
 // do sends an operation, once, and notes what became of it.
@@ -107,11 +158,7 @@ func (cl *client) call(o *Op) (found int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errNotSent, err)
 	}
-	args := []string{string(o.Kind), o.Key}
-	if o.Kind == Set {
-		args = append(args, strconv.FormatInt(o.Written, 10))
-	}
-	reply, err := conn.Do(args...)
+	reply, err := conn.Do(o.words()...)
 	if err != nil {
 		if !errors.Is(err, nodes.ErrReply) {
 			cl.cut("")
@@ -123,6 +170,8 @@ func (cl *client) call(o *Op) (found int64, err error) {
 		return reply.Int, nil
 	case o.Kind == Set || reply.Null:
 		return 0, nil
+	case o.Kind == Cas:
+		return 1, nil
 	}
 	if found, err = strconv.ParseInt(reply.Text, 10, 64); err != nil {
 		return -1, nil // nobody has written it, and the judge sees it

@@ -14,8 +14,11 @@ type Config struct {
 	Prefix  string        // of all keys. Default "h"
 	Clients int           // Default 8
 	Think   time.Duration // mean pause between two operations of a client. Default 10 ms
-	// Keys is how many are in use at once; every other one is a counter. Default 64.
+	// Keys is how many are in use at once, a third of them each for SET, for INCR, and
+	// for all other operations. Default 64.
 	Keys int
+	// Lasting leaves EXPIRE out, for nodes whose clocks differ.
+	Lasting bool
 	// KeyOps and KeyUnknown are after how many operations, and after how many
 	// writes of unknown outcome, another key takes the place. Default 300 and 6.
 	KeyOps, KeyUnknown int
@@ -53,7 +56,7 @@ func Start(c Config) (*Clients, error) {
 	c.fill()
 	cs := &Clients{c: c, keys: newKeys(&c), stop: make(chan struct{}), avoided: map[string]bool{}}
 	for i := range c.Clients {
-		cl := &client{all: cs, id: i, stays: Stays(i), random: rand.New(rand.NewPCG(c.Seed, uint64(i)))}
+		cl := &client{all: cs, id: i, stays: Stays(i), random: rand.New(rand.NewPCG(c.Seed, uint64(i))), seen: map[int]seen{}}
 		cs.list = append(cs.list, cl)
 		cs.wait.Go(cl.run)
 	}

@@ -41,16 +41,16 @@ func Judge(ops []Op, perKey time.Duration) *Verdict {
 		byKey[o.Key] = append(byKey[o.Key], o)
 	}
 	v.Keys = len(byKey)
-	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		list := byKey[key]
+	for _, name := range slices.Sorted(maps.Keys(byKey)) {
+		list := byKey[name]
 		slices.SortFunc(list, func(a, b Op) int { return int(a.Start - b.Start) })
 		v.words(list)
-		switch porcupine.CheckOperationsTimeout(register, operations(list), perKey) {
+		switch porcupine.CheckOperationsTimeout(key, operations(list), perKey) {
 		case porcupine.Illegal:
 			v.Not++
-			v.example("%s: its %d operations are not linearizable", key, len(list))
+			v.example("%s: its %d operations are not linearizable", name, len(list))
 			if len(v.Broken) < maxBroken {
-				v.Broken[key] = list
+				v.Broken[name] = list
 			}
 		case porcupine.Unknown:
 			v.Undecided++
@@ -65,9 +65,12 @@ func (v *Verdict) example(format string, args ...any) {
 	}
 }
 
-// words looks for what has a name in the history of one key. Every contradiction
-// that it finds porcupine would find too, without saying which.
+// words looks for what has a name in the history of one register or counter. Every
+// contradiction that it finds porcupine would find too, without saying which.
 func (v *Verdict) words(list []Op) {
+	if slices.ContainsFunc(list, func(o Op) bool { return o.Kind == Cas || o.Kind == Del || o.Kind == Expire }) {
+		return // a value may be gone, or not have been written
+	}
 	for i := range list {
 		read := &list[i]
 		if read.Outcome != OK || read.Kind == Set {
@@ -135,26 +138,51 @@ type answer struct {
 	found int64
 }
 
-// register is one number: zero, which is a key that does not exist, then what SET
-// writes and INCR adds. An operation whose outcome is unknown may do its work at
-// any time after its start; that it never does is that it does so in the end.
-var register = porcupine.Model{
-	Init: func() any { return int64(0) },
-	Step: func(state, input, output any) (bool, any) {
-		was, o, a := state.(int64), input.(*Op), output.(answer)
-		switch o.Kind {
-		case Set:
-			return true, o.Written
-		case Incr:
-			return !a.known || a.found == was+1, was + 1
+// state is a key in the model. The zero value is one that does not exist.
+type state struct {
+	value int64
+	lapse *Op // the Expire in force, nil: none
+}
+
+// lapsed is what an Expire does later.
+type lapsed struct{ of *Op }
+
+// slack is how much sooner or later than its time a key may be gone: nodes look at
+// their clocks now and then.
+const slack = 200 * time.Millisecond
+
+// key is the model of a key: what SET writes and INCR adds, until DEL or the end of
+// its time to live. An operation whose outcome is unknown may do its work at any time
+// after its start; that it never does is that it does so in the end.
+var key = porcupine.Model{
+	Init: func() any { return state{} },
+	Step: func(before, input, output any) (bool, any) {
+		was := before.(state)
+		o, ok := input.(*Op)
+		if !ok {
+			if was.lapse == input.(lapsed).of {
+				return true, state{}
+			}
+			return true, was
 		}
-		return !a.known || a.found == was, was
+		next, found := was.after(o)
+		a := output.(answer)
+		return !a.known || o.Kind == Set || a.found == found, next
 	},
 	DescribeOperation: func(input, output any) string {
-		o, a := input.(*Op), output.(answer)
+		o, ok := input.(*Op)
+		if !ok {
+			return "its time is over"
+		}
+		a := output.(answer)
 		text := string(o.Kind)
-		if o.Kind == Set {
+		switch o.Kind {
+		case Set:
 			text += fmt.Sprint(" ", o.Written)
+		case Cas:
+			text += fmt.Sprint(" ", o.Wanted, " to ", o.Written)
+		case Expire:
+			text += fmt.Sprint(" after ", o.Millis, " ms")
 		}
 		if !a.known {
 			return text + " (unknown)"
@@ -164,6 +192,33 @@ var register = porcupine.Model{
 		}
 		return text
 	},
+}
+
+// after returns what an operation makes of a key, and what it finds.
+func (s state) after(o *Op) (next state, found int64) {
+	exists := int64(0)
+	if s.value != 0 {
+		exists = 1
+	}
+	switch o.Kind {
+	case Set:
+		return state{value: o.Written}, 0
+	case Incr:
+		return state{s.value + 1, s.lapse}, s.value + 1
+	case Cas:
+		if s.value == 0 || s.value != o.Wanted {
+			return s, 0
+		}
+		return state{value: o.Written}, 1
+	case Del:
+		return state{}, exists
+	case Expire:
+		if s.value == 0 {
+			return s, 0
+		}
+		return state{s.value, o}, 1
+	}
+	return s, s.value
 }
 
 // operations translates the history of a key. What was refused is not in it, nor
@@ -182,12 +237,26 @@ func operations(list []Op) (out []porcupine.Operation) {
 			p.Return, p.Output = math.MaxInt64, answer{}
 		}
 		out = append(out, p)
+		if o.Kind == Expire && (o.Outcome == Unknown || o.Found == 1) {
+			out = append(out, lapseOf(o, p))
+		}
 	}
 	return out
 }
 
+// lapseOf returns the end of a time to live as an operation of nobody's.
+func lapseOf(o *Op, p porcupine.Operation) porcupine.Operation {
+	after := time.Duration(o.Millis) * time.Millisecond
+	p.Call = max(int64(o.Start), int64(o.Start+after-slack))
+	if p.Return != math.MaxInt64 {
+		p.Return = int64(o.End + after + slack)
+	}
+	p.Input, p.Output = lapsed{o}, answer{}
+	return p
+}
+
 // Draw writes porcupine's own picture of a history of one key as a page.
 func Draw(list []Op, path string, within time.Duration) error {
-	_, info := porcupine.CheckOperationsVerbose(register, operations(list), within)
-	return porcupine.VisualizePath(register, info, path)
+	_, info := porcupine.CheckOperationsVerbose(key, operations(list), within)
+	return porcupine.VisualizePath(key, info, path)
 }

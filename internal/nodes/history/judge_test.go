@@ -23,6 +23,63 @@ func at(from, to int, kind Kind, n int64, outcome Outcome) Op {
 	return o
 }
 
+// cas and expire are at of operations that need more. Times are milliseconds here.
+func cas(from, to int, wanted, written int64, outcome Outcome, found int64) Op {
+	o := at(from, to, Cas, found, outcome)
+	o.Wanted, o.Written = wanted, written
+	return o
+}
+
+func expire(from, to int, millis int64, outcome Outcome, found int64) Op {
+	o := at(from, to, Expire, found, outcome)
+	o.Millis = millis
+	return o
+}
+
+func millis(list ...Op) []Op {
+	for i := range list {
+		list[i].Start *= time.Millisecond
+		list[i].End *= time.Millisecond
+	}
+	return list
+}
+
+// TestJudgeCells: what compare and set, DEL and EXPIRE may have done.
+func TestJudgeCells(t *testing.T) {
+	set := at(0, 1, Set, 7, OK)
+	for _, row := range []struct {
+		name string
+		ops  []Op
+		not  int
+	}{
+		{"set if equal", []Op{set, cas(2, 3, 7, 8, OK, 1), at(4, 5, Get, 8, OK)}, 0},
+		{"set though not equal", []Op{set, cas(2, 3, 6, 8, OK, 1)}, 1},
+		{"not set though equal", []Op{set, cas(2, 3, 7, 8, OK, 0)}, 1},
+		{"both of two that want the same", []Op{set, cas(2, 5, 7, 8, OK, 1), cas(3, 6, 7, 9, OK, 1)}, 1},
+		{"set of nothing", []Op{cas(0, 1, 0, 8, OK, 0), at(2, 3, Get, 0, OK)}, 0},
+		{"unknown, and done", []Op{set, cas(2, 3, 7, 8, Unknown, 0), at(4, 5, Get, 8, OK)}, 0},
+		{"deleted", []Op{set, at(2, 3, Del, 1, OK), at(4, 5, Get, 0, OK), at(6, 7, Del, 0, OK)}, 0},
+		{"deleted twice", []Op{set, at(2, 3, Del, 1, OK), at(4, 5, Del, 1, OK)}, 1},
+		{"back after it was deleted", []Op{set, at(2, 3, Del, 1, OK), at(4, 5, Get, 7, OK)}, 1},
+		{"gone in time", []Op{set, expire(2, 3, 1000, OK, 1), at(500, 501, Get, 7, OK), at(1100, 1101, Get, 0, OK)}, 0},
+		{"gone too soon", []Op{set, expire(2, 3, 1000, OK, 1), at(500, 501, Get, 0, OK)}, 1},
+		{"gone too late", []Op{set, expire(2, 3, 1000, OK, 1), at(1300, 1301, Get, 7, OK)}, 1},
+		{"kept by a SET", []Op{set, expire(2, 3, 1000, OK, 1), at(500, 501, Set, 9, OK), at(3000, 3001, Get, 9, OK)}, 0},
+		{"gone in spite of a SET", []Op{set, expire(2, 3, 1000, OK, 1), at(500, 501, Set, 9, OK), at(3000, 3001, Get, 0, OK)}, 1},
+		{"the later time counts", []Op{set, expire(2, 3, 1000, OK, 1), expire(4, 5, 3000, OK, 1), at(2000, 2001, Get, 7, OK), at(4000, 4001, Get, 0, OK)}, 0},
+		{"of nothing", []Op{expire(0, 1, 1000, OK, 0), set, at(2000, 2001, Get, 7, OK)}, 0},
+		{"unknown, and lapsed late", []Op{set, expire(2, 3, 1000, Unknown, 0), at(1500, 1501, Get, 7, OK), at(2500, 2501, Get, 0, OK)}, 0},
+		{"unknown, and not done", []Op{set, expire(2, 3, 1000, Unknown, 0), at(9000, 9001, Get, 7, OK)}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			v := Judge(millis(row.ops...), time.Minute)
+			if v.Lost+v.Stale != 0 || v.Not != row.not || v.Undecided != 0 {
+				t.Errorf("%d lost, %d stale, %d not linearizable: %q", v.Lost, v.Stale, v.Not, v.Examples)
+			}
+		})
+	}
+}
+
 func TestJudge(t *testing.T) {
 	reader := func(o Op) Op { o.Client = Reader; return o }
 	for _, row := range []struct {
@@ -108,10 +165,10 @@ func TestKeysAreUsedUp(t *testing.T) {
 	for range 4 {
 		k.take(0)
 	}
-	key, counter := k.take(1)
+	key, form := k.take(1)
 	k.doubt(1, key)
-	if next, _ := k.take(1); next == key || !counter {
-		t.Errorf("%s stays in use, counter %t", key, counter)
+	if next, _ := k.take(1); next == key || form != counter {
+		t.Errorf("%s stays in use, form %d", key, form)
 	}
 	if got := fmt.Sprint(k.list()); got != "[p:0:1 p:1:1 p:0:2 p:1:2]" {
 		t.Errorf("keys %s", got)

@@ -17,6 +17,16 @@ type keys struct {
 	all    []string
 }
 
+// form is what is done to a key.
+type form uint8
+
+const (
+	register form = iota // SET
+	counter              // INCR
+	cell                 // SET, compare and set, DEL and PEXPIRE
+	forms
+)
+
 // place has one key after another.
 type place struct {
 	generation    int
@@ -40,9 +50,8 @@ func (k *keys) renew(at int) {
 	k.all = append(k.all, p.key)
 }
 
-// take returns the key of a place for one more operation. Every other place has
-// counters.
-func (k *keys) take(at int) (key string, counter bool) {
+// take returns the key of a place for one more operation.
+func (k *keys) take(at int) (key string, f form) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := &k.places[at]
@@ -50,7 +59,7 @@ func (k *keys) take(at int) (key string, counter bool) {
 		k.renew(at)
 	}
 	p.used++
-	return p.key, at%2 == 1
+	return p.key, form(at % int(forms))
 }
 
 // doubt notes that a write of a key is unknown.

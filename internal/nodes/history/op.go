@@ -13,10 +13,16 @@ type Kind string
 
 // Kinds of operations.
 const (
-	Get  Kind = "get"
-	Set  Kind = "set"  // of registers: every value is written once
-	Incr Kind = "incr" // of counters
+	Get    Kind = "get"
+	Set    Kind = "set"  // of registers and cells: every value is written once
+	Incr   Kind = "incr" // of counters
+	Cas    Kind = "cas"  // of cells, as the next: set if the value is another one's
+	Del    Kind = "del"
+	Expire Kind = "expire" // after some milliseconds
 )
+
+// Writes are the kinds that change a key.
+var Writes = []Kind{Set, Incr, Cas, Del, Expire}
 
 // Outcome is what a client knows of an operation after it.
 type Outcome string
@@ -35,11 +41,15 @@ const (
 
 // Op is one operation of a client. Times are since the start of the recorder.
 type Op struct {
-	Client  int           `json:"client"` // [Reader]: it read in the end
-	Kind    Kind          `json:"kind"`
-	Key     string        `json:"key"`
-	Written int64         `json:"written,omitempty"` // by a Set
-	Found   int64         `json:"found,omitempty"`   // by Get and Incr; 0: there is no value
+	Client  int    `json:"client"` // [Reader]: it read in the end
+	Kind    Kind   `json:"kind"`
+	Key     string `json:"key"`
+	Written int64  `json:"written,omitempty"` // by a Set or Cas
+	Wanted  int64  `json:"wanted,omitempty"`  // the value that a Cas replaces
+	Millis  int64  `json:"millis,omitempty"`  // of an Expire
+	// Found is the value after Get and Incr, 0 when there is none; 1 when Cas, Del and
+	// Expire have found what they change, else 0.
+	Found   int64         `json:"found,omitempty"`
 	Outcome Outcome       `json:"outcome"`
 	Start   time.Duration `json:"start_ns"`
 	End     time.Duration `json:"end_ns"`
