@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // rates turn growing counters into numbers per second, over the last
@@ -50,15 +52,8 @@ func (r *rate) mean() float64 {
 // Run keeps the numbers per second that INFO shows until ctx is done. To be
 // called once, in a goroutine of its own.
 func (x *Executor) Run(ctx context.Context) {
-	ticker := time.NewTicker(rateTick)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			x.tick(now)
-		}
+	for now := range ticks.Every(ctx.Done(), rateTick) {
+		x.tick(now)
 	}
 }
 

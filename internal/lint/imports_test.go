@@ -78,7 +78,7 @@ var layers = [][]string{
 	{"internal/hashing"},                      // 4a
 	{"internal/storage/offheap"},
 	{"internal/config/etcd"},
-	{"internal/durable"},
+	{"internal/durable", "internal/ticks"},
 }
 
 // apart are packages outside the way of a request: they import nothing of it,

@@ -30,6 +30,7 @@ import (
 	"github.com/larder-cache/larder/internal/monitoring/status"
 	"github.com/larder-cache/larder/internal/server"
 	"github.com/larder-cache/larder/internal/source"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // Config is what a monitor looks at. All fields but Sources and those
@@ -114,17 +115,9 @@ func (m *Monitor) Stop() {
 }
 
 func (m *Monitor) run() {
-	ticker := time.NewTicker(frameInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-m.stop:
-			return
-		case <-ticker.C:
-			m.cfg.HotKeys.Pace()
-			// Not the time of the tick: on a busy machine it is long ago.
-			m.sample(time.Now())
-		}
+	for now := range ticks.Every(m.stop, frameInterval) {
+		m.cfg.HotKeys.Pace()
+		m.sample(now)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // SyncCounters count how copies are compared with what their owners have. They
@@ -52,14 +53,8 @@ const (
 // so; see [Receiver.Apply] for what follows.
 func (l *Logs) Sync(ctx context.Context, every time.Duration, counters *Counters) {
 	s := newSyncer(l, counters)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for step := 0; ; step = (step + 1) % syncSteps {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	step := 0
+	for range ticks.Every(ctx.Done(), every) {
 		for p := step * maxPartitions / syncSteps; p < (step+1)*maxPartitions/syncSteps; p++ {
 			s.sync(ctx, p)
 		}
@@ -69,6 +64,7 @@ func (l *Logs) Sync(ctx context.Context, every time.Duration, counters *Counters
 		if step == syncSteps-1 {
 			counters.SyncRounds.Add(1)
 		}
+		step = (step + 1) % syncSteps
 	}
 }
 

@@ -175,6 +175,9 @@ func (a *acceptor) turnAway() bool {
 // pause stops watching the listener until the next tick.
 func (a *acceptor) pause(err error) {
 	a.paused = a.loop.poll.remove(a.sock) == nil
+	if a.paused {
+		a.loop.paused.Store(true)
+	}
 	a.warn(err)
 }
 
@@ -186,7 +189,9 @@ func (a *acceptor) resume() {
 	if r := &a.loop.all.reserve; r.fd < 0 {
 		r.take()
 	}
-	a.paused = a.loop.poll.add(a.sock, unix.EPOLLIN, a.slot, 0) != nil
+	if a.paused = a.loop.poll.add(a.sock, unix.EPOLLIN, a.slot, 0) != nil; a.paused {
+		a.loop.paused.Store(true)
+	}
 }
 
 // warn logs a failure to accept, once a second at most.

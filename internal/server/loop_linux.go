@@ -31,11 +31,12 @@ type loop struct {
 	again  []*loopConn // to be served without an event
 	spare  []*loopConn // room for the next again
 	listen []*acceptor // on loop 0 only
+	paused atomic.Bool // a listener waits for the next tick
 
 	lanes   []command.Lane // to other nodes, to be flushed
 	in      []byte         // what connections without input of their own read into
 	out     []byte         // what they write replies to; nil while lent
-	ticks   uint32         // since the start
+	ticks   uint32         // since the start, while there were connections
 	turns   int            // since it has slept or yielded
 	sweep   int            // slot to look at next
 	lane    int            // number of the loop: what is forwarded for its clients goes by that lane

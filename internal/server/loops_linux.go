@@ -82,8 +82,16 @@ func (b *loops) deal() *loop {
 	return best
 }
 
-func (b *loops) tick() { b.tell(noteTick) }
-func (b *loops) cut()  { b.tell(noteCut) }
+// tick leaves loops asleep that nothing depends on time in.
+func (b *loops) tick() {
+	for _, l := range b.list {
+		if l.counts.live.Load() > 0 || l.paused.Load() {
+			l.send(note{kind: noteTick})
+		}
+	}
+}
+
+func (b *loops) cut() { b.tell(noteCut) }
 
 // drain tells the first loop, which tells the others once it has stopped to
 // accept: what it has dealt reaches them before.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // Server serves the connections of all listeners. Its methods are safe for
@@ -191,15 +193,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // tick drives what depends on time until the server has stopped.
 func (s *Server) tick() {
-	t := time.NewTicker(tickEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			s.backend.tick()
-		case <-s.stopTick:
-			return
-		}
+	for range ticks.Every(s.stopTick, tickEvery) {
+		s.backend.tick()
 	}
 }
 

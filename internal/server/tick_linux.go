@@ -6,8 +6,10 @@ import "github.com/larder-cache/larder/internal/command"
 // many connections needs several ticks to look at all of them.
 func (l *loop) tick() {
 	l.ticks++
-	for _, a := range l.listen {
-		a.resume()
+	if l.paused.Swap(false) {
+		for _, a := range l.listen {
+			a.resume()
+		}
 	}
 	l.judgeSlow()
 	l.judgeHung()

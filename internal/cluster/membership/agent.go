@@ -8,6 +8,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // Rhythm of the agent when nobody nudges it.
@@ -18,7 +19,7 @@ const (
 
 // agent is the goroutine that acts for the node.
 func (m *Member) agent() {
-	timer := time.NewTimer(idleTick)
+	timer := time.NewTimer(ticks.Until(time.Now(), idleTick))
 	defer timer.Stop()
 	for {
 		select {
@@ -31,7 +32,7 @@ func (m *Member) agent() {
 		if m.reconcile() {
 			next = busyTick
 		}
-		timer.Reset(next)
+		timer.Reset(ticks.Until(time.Now(), next))
 	}
 }
 

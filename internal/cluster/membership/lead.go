@@ -11,6 +11,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/cluster"
 	"github.com/larder-cache/larder/internal/cluster/controller"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // lead is what a node has for the time in which it runs the controller. Reports
@@ -104,8 +105,8 @@ func (m *Member) term(term Term) {
 		m.lead.mu.Unlock()
 	}()
 	var decider controller.Controller
-	tick := time.NewTicker(leadTick)
-	defer tick.Stop()
+	timer := time.NewTimer(leadTick)
+	defer timer.Stop()
 	for {
 		if m.alone() {
 			m.log.Warn("this node hears less than half of the nodes: it decides nothing, and is not the controller until it does")
@@ -126,6 +127,7 @@ func (m *Member) term(term Term) {
 				m.pause(200 * time.Millisecond)
 			}
 		}
+		timer.Reset(ticks.Until(time.Now(), leadTick))
 		select {
 		case <-term.Done():
 			m.log.Warn("this node is not the controller any more")
@@ -134,7 +136,7 @@ func (m *Member) term(term Term) {
 			return
 		case <-m.lead.kick:
 			m.pause(gather)
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }

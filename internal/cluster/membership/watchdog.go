@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // Hearing is what a node notices of another one.
@@ -61,15 +62,8 @@ func (m *Member) watchdog() {
 // patiently calls look every listenEvery with the patience that is due, until this
 // node stops.
 func (m *Member) patiently(look func(patience time.Duration)) {
-	tick := time.NewTicker(listenEvery)
-	defer tick.Stop()
 	l := lateness{before: m.now()}
-	for {
-		select {
-		case <-m.ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range ticks.Every(m.ctx.Done(), listenEvery) {
 		look(l.patience(m.now()))
 		l.before = m.now()
 	}

@@ -1,6 +1,13 @@
 package peer
 
-import "time"
+import (
+	"time"
+
+	"github.com/larder-cache/larder/internal/ticks"
+)
+
+// beatsAt is how many moments a heartbeat has at which connections are looked at.
+const beatsAt = 2
 
 // pulse is the heartbeat of one link: when a sign of life was asked for, and
 // whether the question has left.
@@ -54,20 +61,28 @@ func (p *pulse) look(now, late, every, patience int64, v vitals) verdict {
 }
 
 // beat looks after one connection and returns in how many nanoseconds it wants
-// to be looked at again.
-func (c *outbound) beat(now, late int64) int64 {
+// to be looked at again. heard tells when anything was last heard of each node.
+//
+// A link that is only watched is not asked as long as the node says something
+// elsewhere: two nodes that watch each other ask in turn.
+func (c *outbound) beat(now, late int64, heard map[string]int64) int64 {
 	cfg := &c.link.net.cfg
 	every := int64(cfg.IdleHeartbeat)
 	o := &c.out
 	o.mu.Lock()
-	if c.link.watched.Load() || c.pending.n > 0 {
-		every = int64(cfg.Heartbeat)
-	}
 	v := vitals{heard: c.sock.heard.Load(), sent: c.sock.sent.Load(), completed: o.completed}
 	if now-v.heard >= int64(cfg.Heartbeat) {
 		o.restLocked()
 	}
-	what := c.watch.look(now, late, every, max(2*every, int64(cfg.DeadAfter)-every), v)
+	switch {
+	case c.pending.n > 0:
+		every = int64(cfg.Heartbeat)
+	case c.link.watched.Load() && now-v.heard < every:
+		every = int64(cfg.Heartbeat)
+		v.heard = max(v.heard, heard[c.link.node])
+	}
+	soon := int64(cfg.Heartbeat) / (2 * beatsAt) // half of the way to the next look
+	what := c.watch.look(now, late, every-soon, max(2*every, int64(cfg.DeadAfter)-every), v)
 	if what == ask && !o.closed {
 		c.watch.asked = now
 		o.addLocked(header{typ: framePing}, &Payload{})
@@ -96,13 +111,16 @@ func (c *outbound) pong() {
 }
 
 // beat looks after all connections from one goroutine with one timer, until the
-// network is closed.
+// network is closed. It does so when other things of the process are due, too, so
+// that a processor at rest is woken once for all of them.
 func (n *Network) beat() {
 	defer n.gone.Done()
+	step := n.cfg.Heartbeat / beatsAt
 	planned := n.elapsed()
 	for {
 		now := n.elapsed()
-		wait := n.beatOnce(now, max(0, now-planned))
+		wait := n.beatOnce(now, max(0, now-planned)) - step/2
+		wait += ticks.Until(n.cfg.Clock.Now().Add(wait), step) // the nearest
 		planned = now + int64(wait)
 		select {
 		case <-n.cfg.Clock.After(wait):
@@ -117,18 +135,23 @@ func (n *Network) beat() {
 // make an idle link an urgent one at any time.
 func (n *Network) beatOnce(now, late int64) time.Duration {
 	longest := int64(n.cfg.Heartbeat)
-	shortest := longest / 10
 	if late < longest {
 		late = 0 // the usual delay of timers
 	}
+	inbounds, links := n.inbounds(), n.links()
+	heard := map[string]int64{} // by node
+	for _, c := range inbounds {
+		c.beat(now, late)
+		heard[c.info.Node] = max(heard[c.info.Node], c.sock.heard.Load())
+	}
+	for _, l := range links {
+		heard[l.node] = max(heard[l.node], l.heardAt())
+	}
 	wait := longest
-	for _, l := range n.links() {
+	for _, l := range links {
 		if c := l.conn.Load(); c != nil {
-			wait = min(wait, c.beat(now, late))
+			wait = min(wait, c.beat(now, late, heard))
 		}
 	}
-	for _, c := range n.inbounds() {
-		c.beat(now, late)
-	}
-	return time.Duration(max(wait, shortest))
+	return time.Duration(max(wait, longest/beatsAt))
 }

@@ -62,6 +62,10 @@ const (
 	keptEntries = 200
 	// snapshotEntries is how many entries lie between two snapshots on disk.
 	snapshotEntries = 1000
+	// batchEvery is how often what was written goes from the log to the store's file.
+	// etcd looks ten times a second by default, also when nothing was written; until
+	// then a write is in the log of a quorum.
+	batchEvery = time.Second
 	// maxLearners is more than one, so that a joiner that died does not keep the
 	// next one out.
 	maxLearners = 8
@@ -170,6 +174,7 @@ func (c MemberConfig) embed(j *journal, initial, state string) *embed.Config {
 	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{c.url(c.ClientListen)}, []url.URL{c.url(c.ClientAdvertise)}
 	e.PeerTLSInfo, e.ClientTLSInfo = c.TLS.info(), c.TLS.info()
 	e.TickMs, e.ElectionMs = uint(c.Heartbeat.Milliseconds()), uint(c.Election.Milliseconds())
+	e.BackendBatchInterval = batchEvery
 	e.QuotaBackendBytes = c.QuotaBytes
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModeRevision, strconv.Itoa(c.KeepRevisions)
 	e.MaxTxnOps, e.MaxLearners = maxTxnOps, maxLearners

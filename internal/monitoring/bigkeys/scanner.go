@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/larder-cache/larder/internal/storage/memory"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // The pace: ten times a second at most batchesPerTick batches, so 10240 entries
@@ -105,17 +106,10 @@ func (s *Scanner) Stop() {
 }
 
 func (s *Scanner) run(ctx context.Context) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			for range batchesPerTick {
-				if !s.Step(now) {
-					break
-				}
+	for now := range ticks.Every(ctx.Done(), tick) {
+		for range batchesPerTick {
+			if !s.Step(now) {
+				break
 			}
 		}
 	}

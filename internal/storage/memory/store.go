@@ -13,6 +13,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/eviction"
 	"github.com/larder-cache/larder/internal/hashing"
+	"github.com/larder-cache/larder/internal/ticks"
 )
 
 // Config of a [Store].
@@ -280,14 +281,8 @@ const expireAtOnce = 48
 // run is the housekeeping: expiry, memory to be given back, the limit.
 func (s *Store) run() {
 	defer s.done.Done()
-	tick := time.NewTicker(tickInterval)
-	defer tick.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-s.stop:
-			return
-		case <-tick.C:
-		}
+	n := 0
+	for range ticks.Every(s.stop, tickInterval) {
 		if n%10 == 0 {
 			s.measureOverhead()
 		}
@@ -295,6 +290,7 @@ func (s *Store) run() {
 		if n%decayTicks == decayTicks-1 {
 			s.decay()
 		}
+		n++
 	}
 }
 
