@@ -50,8 +50,8 @@ func plainly(err error) error {
 
 // service is what is known of the configuration service.
 type service struct {
-	problem atomic.Pointer[string] // nil: not asked yet; empty: all is well
-	runs    atomic.Bool            // a member on this node
+	problem atomic.Pointer[string]      // nil: not asked yet; empty: all is well
+	runs    atomic.Pointer[etcd.Member] // on this node; nil: none does
 }
 
 const (

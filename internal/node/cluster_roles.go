@@ -103,10 +103,12 @@ func (c *clustered) keepRole(ctx context.Context, lists <-chan []coordinatorReco
 	var list []coordinatorRecord
 	failed := false // the member is broken: not before a restart again
 	for ctx.Err() == nil {
-		c.service.runs.Store(c.coordinator != nil && !failed)
 		var ended <-chan struct{}
 		if c.coordinator != nil && !failed {
+			c.service.runs.Store(c.coordinator)
 			ended = c.coordinator.Done()
+		} else {
+			c.service.runs.Store(nil)
 		}
 		var again <-chan time.Time
 		if at(list, c.id.Node) >= 0 && c.coordinator == nil {

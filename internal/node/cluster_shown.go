@@ -27,7 +27,7 @@ func (c *clustered) shown() status.Cluster {
 		}
 		if n.ID == m.Self {
 			s.Owned, s.Leaving, s.Coming = n.Partitions, n.Leaving, n.Coming
-			s.Coordinator, s.CoordinatorUp = n.Coordinator, c.service.runs.Load()
+			s.Coordinator, s.CoordinatorUp = n.Coordinator, c.service.runs.Load() != nil
 		}
 	}
 	return s

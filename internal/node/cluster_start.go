@@ -67,6 +67,7 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 			close(l.ready)
 		},
 		Last: c.lastView(), Keep: c.keepView, Twin: c.hasTwin, Expelled: func(error) { c.quit() }, Restart: c.restart,
+		Leads: c.leads, Succeed: c.succeed,
 	})
 	if err != nil {
 		return fmt.Errorf("take part in the cluster: %w", err)
@@ -76,6 +77,22 @@ func (c *clustered) take(x *command.Executor, store *memory.Store, build Build) 
 	c.admit()
 	c.keep(x, store)
 	return nil
+}
+
+// leads reports whether the coordinator on this node takes one on another node for
+// the leader of the configuration service.
+func (c *clustered) leads(id cluster.NodeID) bool {
+	m := c.service.runs.Load()
+	return m != nil && m.Follows(string(id))
+}
+
+// succeed has the coordinator on this node stand for leader in place of one.
+func (c *clustered) succeed(ctx context.Context, id cluster.NodeID) {
+	if m := c.service.runs.Load(); m != nil {
+		if err := m.Succeed(ctx, string(id)); err != nil {
+			c.log.Warn("the coordinator on this node cannot stand for leader", "reason", err)
+		}
+	}
 }
 
 // serve begins to serve clients of the Redis Cluster protocol.

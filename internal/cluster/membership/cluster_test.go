@@ -52,6 +52,7 @@ type testNode struct {
 	// abandoned are the nodes that it has given up, deaf those that it does not hear.
 	abandoned, deaf sync.Map
 	asked           atomic.Int64 // how often it has asked who hears the controller
+	doubts          atomic.Int32 // questions whether a node is reached
 	trusts          atomic.Bool  // it takes nobody for dead
 	hangs           sync.RWMutex // held as the writer: its reports do not arrive
 	stuck           atomic.Bool  // batches to it stay where they are, though it lives
@@ -143,6 +144,8 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 	switch kind {
 	case CallHears:
 		n.asked.Add(1)
+	case CallReaches:
+		n.doubts.Add(1)
 	case CallReport:
 		n.hangs.RLock()
 		defer n.hangs.RUnlock()

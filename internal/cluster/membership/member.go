@@ -59,6 +59,12 @@ type Config struct {
 	// Expelled is told when a node that has begun to serve without the
 	// configuration service is refused once that is back. May be nil.
 	Expelled func(error)
+	// Leads reports whether a node runs the leader of the configuration service, as
+	// far as this node's own part in it knows. Nil: it never has one.
+	Leads func(id cluster.NodeID) bool
+	// Succeed has that part stand for leader in place of a node that nobody hears;
+	// it is called again and again, by one goroutine. Needed with Leads.
+	Succeed func(ctx context.Context, id cluster.NodeID)
 	// Restart makes this node end in order and start again, as a new process, or
 	// says why it cannot. It does not wait for that. Nil: nobody can.
 	Restart func() error

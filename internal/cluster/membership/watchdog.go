@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -46,7 +47,8 @@ func (m *Member) watchdog() {
 		if len(overdue) > 0 || !m.hearsAll() {
 			m.inquire()
 		}
-		unheard, asked := deaf != "", true
+		succeeds := m.succeed()
+		unheard, asked := deaf != "" && !succeeds, true // a controller can be deposed when that is over
 		if unheard {
 			var vouched bool
 			vouched, asked = m.vouchedFor(CallHears, deaf)
@@ -57,6 +59,36 @@ func (m *Member) watchdog() {
 			m.depose(deaf)
 		}
 	})
+}
+
+// succeed has the configuration service elect another leader when its leader is a
+// node that nobody hears, and reports whether it was.
+func (m *Member) succeed() bool {
+	if m.cfg.Leads == nil || m.alone() {
+		return false
+	}
+	m.mu.Lock()
+	missed := maps.Clone(m.sounds)
+	m.mu.Unlock()
+	for id, s := range missed {
+		if m.cfg.Leads(id) {
+			return m.succeedOne(id, s)
+		}
+	}
+	return false
+}
+
+// succeedOne is succeed for a node that was found to be missed, and to be the leader.
+func (m *Member) succeedOne(id cluster.NodeID, s sound) bool {
+	if s == silent {
+		if vouched, asked := m.vouchedFor(CallReaches, id); vouched || !asked {
+			return false
+		}
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, vouchTimeout)
+	defer cancel()
+	m.cfg.Succeed(ctx, id)
+	return true
 }
 
 // patiently calls look every listenEvery with the patience that is due, until this

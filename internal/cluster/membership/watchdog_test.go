@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,37 @@ func TestControllerThatOthersHear(t *testing.T) {
 	for _, n := range []*testNode{c, b, a} {
 		n.stop()
 	}
+}
+
+// TestLeaderOfService: a node stands for leader of the configuration service when the
+// leader's node is heard by nobody, or its process has ended, and not before.
+func TestLeaderOfService(t *testing.T) {
+	w := newWorld(t)
+	var leader atomic.Value
+	leader.Store(cluster.NodeID(""))
+	var stood atomic.Int32
+	a, b := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1))
+	c := w.start(3, 1, withCopies(1), func(cfg *Config) {
+		cfg.Leads = func(id cluster.NodeID) bool { return id == leader.Load() }
+		cfg.Succeed = func(context.Context, cluster.NodeID) { stood.Add(1) }
+	})
+	w.settled(3)
+	leader.Store(b.id)
+	c.deaf.Store(b.id, true)
+	w.until("it asks others, and again", func() bool { return c.doubts.Load() > 10 })
+	if n := stood.Load(); n > 0 {
+		t.Errorf("it stood %d times in place of one that another node hears", n)
+	}
+	a.deaf.Store(b.id, true)
+	w.until("it stands in place of one that nobody hears", func() bool { return stood.Load() > 0 })
+	a.deaf.Clear()
+	c.deaf.Clear()
+	w.until("they hear it again", func() bool { return a.member.hearsAll() && c.member.hearsAll() })
+	before := stood.Load()
+	b.stop()
+	w.until("it stands in place of one that has ended", func() bool { return stood.Load() > before })
+	c.stop()
+	a.stop()
 }
 
 // TestControllerThatIsAlone: who hears less than half of the nodes is not the

@@ -41,6 +41,8 @@ type Member struct {
 	done  chan struct{}
 	err   error // read after done is closed
 
+	succession succession // see Succeed
+
 	stopOnce sync.Once
 	stopping chan struct{}
 	settled  sync.WaitGroup // settle and watchOver
@@ -156,7 +158,7 @@ func (m *Member) orStop(ctx context.Context) (*Member, error) {
 // client port does.
 func (m *Member) settle() {
 	defer m.settled.Done()
-	if !m.insist(m.promote) {
+	if !m.insist(m.elect) || !m.insist(m.promote) {
 		return
 	}
 	close(m.ready)

@@ -30,10 +30,11 @@ type MemberConfig struct {
 	PeerAdvertise, ClientAdvertise string
 	// TLS for both listeners and for connections to other members. Zero: plain.
 	TLS TLS
-	// Heartbeat between members (default 50 ms) and Election time-out (default
-	// 300 ms, at least 5 heartbeats): when a leader dies, writes wait about one to
-	// two election time-outs. Heartbeats are most of what a cluster at rest costs:
-	// every one is four messages between three members.
+	// Heartbeat between members (default 200 ms) and Election time-out (default
+	// 1 s, at least 5 heartbeats): when a leader dies, writes wait about one to two
+	// election time-outs, unless somebody who notices calls [Member.Succeed].
+	// Heartbeats are most of what a cluster at rest costs: every one is four
+	// messages between three members.
 	Heartbeat, Election time.Duration
 	// QuotaBytes is the most the store's file may take; then it refuses writes with
 	// [ErrFull]. Default 512 MiB.
@@ -47,8 +48,8 @@ type MemberConfig struct {
 }
 
 const (
-	defaultHeartbeat     = 50 * time.Millisecond
-	defaultElection      = 300 * time.Millisecond
+	defaultHeartbeat     = 200 * time.Millisecond
+	defaultElection      = time.Second
 	defaultQuotaBytes    = 512 << 20
 	defaultKeepRevisions = 1000
 
@@ -79,7 +80,7 @@ func (c MemberConfig) filled() (MemberConfig, error) {
 		c.Heartbeat = defaultHeartbeat
 	}
 	if c.Election == 0 {
-		c.Election = max(defaultElection, 6*c.Heartbeat)
+		c.Election = max(defaultElection, 5*c.Heartbeat)
 	}
 	if c.QuotaBytes == 0 {
 		c.QuotaBytes = defaultQuotaBytes
