@@ -31,40 +31,41 @@ func (c *SyncCounters) digested(d memory.Digest) {
 }
 
 const (
-	// syncSteps is how many steps a round has, and syncSend after how many digests
-	// are sent that wait: a batch costs more than what is in it.
-	syncSteps = 200
-	syncSend  = 10
+	// syncSteps is how many steps a round has, and syncAtOnce how many are taken
+	// together: to be woken, and to send a batch, costs more than the digests.
+	syncSteps  = 200
+	syncAtOnce = 10
 	// syncRate is how many bytes a second an owner digests, syncEntry those that
 	// an entry counts for by itself: a million small entries take 20 s, and less
 	// than a hundredth of a core at each end. See BenchmarkDigest in memory.
 	syncRate  = 32 << 20
 	syncEntry = 512
+	// syncSlice is how much is digested between two waits where there is more than
+	// syncRate allows, for the same reason.
+	syncSlice = syncRate / 8
 	// syncMargin is how long an entry has to have left to be digested. Clocks that
 	// differ less, the time on the way included, remove the same entries; a copy
 	// whose clock is further ahead does not judge.
 	syncMargin = 10 * time.Second
 )
 
-// Sync compares the copies of what this node owns with it until ctx ends: each
-// time a two-hundredth of the partitions, so that a round of all takes 200 times
-// every, or longer where there is much. To each copy that has caught up it sends
+// Sync compares the copies of what this node owns with it until ctx ends: a
+// two-hundredth of the partitions for each interval, ten intervals at a time, so that
+// a round of all takes 200 times every, or longer where there is much. To each copy that has caught up it sends
 // what the entries of a range come to, at the place in the stream where that is
 // so; see [Receiver.Apply] for what follows.
 func (l *Logs) Sync(ctx context.Context, every time.Duration, counters *Counters) {
 	s := newSyncer(l, counters)
 	step := 0
-	for range ticks.Every(ctx.Done(), every) {
-		for p := step * maxPartitions / syncSteps; p < (step+1)*maxPartitions/syncSteps; p++ {
+	for range ticks.Every(ctx.Done(), syncAtOnce*every) {
+		for p := step * maxPartitions / syncSteps; p < (step+syncAtOnce)*maxPartitions/syncSteps; p++ {
 			s.sync(ctx, p)
 		}
-		if step%syncSend == syncSend-1 {
-			s.send()
-		}
-		if step == syncSteps-1 {
+		s.send()
+		if step += syncAtOnce; step == syncSteps {
+			step = 0
 			counters.SyncRounds.Add(1)
 		}
-		step = (step + 1) % syncSteps
 	}
 }
 
@@ -73,11 +74,12 @@ type syncer struct {
 	logs     *Logs
 	counters *Counters
 	limiter  *rate.Limiter
+	allowed  int              // bytes until the next wait
 	written  map[*Sender]bool // whose streams have digests that wait to be sent
 }
 
 func newSyncer(l *Logs, c *Counters) *syncer {
-	return &syncer{l, c, rate.NewLimiter(syncRate, 1<<20), map[*Sender]bool{}}
+	return &syncer{logs: l, counters: c, limiter: rate.NewLimiter(syncRate, 2*syncSlice), written: map[*Sender]bool{}}
 }
 
 // sync sends the digests of one partition.
@@ -128,14 +130,15 @@ func (s *syncer) write(g *Log, r memory.HashRange, d memory.Digest) {
 func (s *syncer) pace(ctx context.Context, d memory.Digest) bool {
 	const record = 64 // what a range counts for that is empty
 	runtime.Gosched() // others may wait for the shard
-	for cost := record + d.Bytes + d.Entries*syncEntry; cost > 0; cost -= s.limiter.Burst() {
-		n := min(cost, s.limiter.Burst())
-		if s.limiter.Tokens() < float64(n) {
+	s.allowed -= record + d.Bytes + d.Entries*syncEntry
+	for s.allowed < 0 {
+		if s.limiter.Tokens() < syncSlice {
 			s.send()
 		}
-		if s.limiter.WaitN(ctx, n) != nil {
+		if s.limiter.WaitN(ctx, syncSlice) != nil {
 			return false
 		}
+		s.allowed += syncSlice
 	}
 	return true
 }

@@ -95,6 +95,46 @@ func TestHeartbeatKeepsIdleLinksAlive(t *testing.T) {
 	eventually(t, "round trip measured", func() bool { return l.Stats().RoundTrip > 0 })
 }
 
+// TestWatchedInTurn has a link that is only watched not asked for a sign of life
+// while its node gives some elsewhere, and asked all the same after a while.
+func TestWatchedInTurn(t *testing.T) {
+	for _, row := range []struct {
+		name             string
+		silent, heard    time.Duration // of the link, and since when the node was heard
+		watched, pending bool
+		want             bool
+	}{
+		{"silent everywhere", 100 * time.Millisecond, 100 * time.Millisecond, true, false, true},
+		{"the node is heard elsewhere", 300 * time.Millisecond, 20 * time.Millisecond, true, false, false},
+		{"and was", 300 * time.Millisecond, 90 * time.Millisecond, true, false, true},
+		{"the link itself is silent for long", time.Second, 20 * time.Millisecond, true, false, true},
+		{"a request is outstanding", 100 * time.Millisecond, 20 * time.Millisecond, true, true, true},
+		{"nobody watches", 300 * time.Millisecond, 300 * time.Millisecond, false, false, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newTestCluster(t, plain)
+			a := c.config("a")
+			a.Clock, a.DeadAfter = newFakeClock(), 0 // it stands still: nobody else looks
+			_, _, l := c.pair(a, c.config("b"))
+			l.Watch(row.watched)
+			o := l.conn.Load()
+			if row.pending {
+				o.out.mu.Lock()
+				o.pending.add(waiting{sink: newCollector()})
+				o.out.mu.Unlock()
+			}
+			now := o.sock.heard.Load() + int64(row.silent)
+			o.beat(now, 0, map[string]int64{"b": now - int64(row.heard)})
+			o.out.mu.Lock()
+			asked := o.watch.asked != 0
+			o.out.mu.Unlock()
+			if asked != row.want {
+				t.Errorf("asked: %v", asked)
+			}
+		})
+	}
+}
+
 // TestSilentNodeIsDead has a node that accepts, greets, and then says nothing.
 func TestSilentNodeIsDead(t *testing.T) {
 	clock := newFakeClock()
