@@ -7,7 +7,7 @@ import "math/bits"
 // learned from a sample of the keys. See the package comment.
 //
 // Node: Bits is the entry's usage, Prev the time of its last use on the
-// policy's clock, Next its position in the population.
+// policy's clock, Next is the population's.
 type adaptive struct {
 	entries Entries
 	clock   uint32 // accesses so far, wrapping
@@ -48,14 +48,14 @@ func newAdaptive(e Entries) *adaptive {
 	}
 }
 
-func (p *adaptive) Add(r Ref, hash uint64, size uint32) {
+func (p *adaptive) Add(r Ref, hash uint64, size uint32, now Time) {
 	p.clock++
 	n := p.entries.Node(r)
 	if u, interval, ok := p.ghosts.take(hash, p.clock); ok {
 		n.Bits = uint8(u.used(interval, p.roll()))
 	}
 	n.Prev = Ref(p.clock)
-	p.population.add(r, n, size)
+	p.population.add(r, n, size, now)
 	if p.learner == nil && !p.begin() {
 		return
 	}
@@ -65,14 +65,30 @@ func (p *adaptive) Add(r Ref, hash uint64, size uint32) {
 	p.learner.access(hash, size, p.clock, p.roll(), false)
 }
 
-func (p *adaptive) Touch(r Ref, hash uint64) {
+func (p *adaptive) Touch(r Ref, hash uint64, now Time) {
 	p.clock++
 	n := p.entries.Node(r)
 	n.Bits = uint8(usage(n.Bits).used(p.clock-uint32(n.Prev), p.clock*0x9e3779b1))
 	n.Prev = Ref(p.clock)
+	if n.Next < seated {
+		n.Next = Ref(now)
+	} else {
+		p.population.seat(n, p.entries.Size(r)).used = now
+	}
 	if p.learner != nil && p.learner.near.follows(fingerprint(hash)) {
 		p.learner.access(hash, p.entries.Size(r), p.clock, p.roll(), true)
 	}
+}
+
+// LastUse implements [Timekeeper].
+func (p *adaptive) LastUse(r Ref) Time {
+	return p.population.used(p.entries.Node(r), p.entries.Size(r))
+}
+
+// SetLastUse implements [Timekeeper]. Ages here are numbers of accesses, so it
+// changes nothing else.
+func (p *adaptive) SetLastUse(r Ref, t Time) {
+	p.population.setUsed(p.entries.Node(r), p.entries.Size(r), t)
 }
 
 func (p *adaptive) Resize(r Ref, before, after uint32) {

@@ -37,7 +37,8 @@
 // of LRU's misses, some victims are the stalest among the worthless; once it has
 // cost misses, more and more are the stalest of all that were looked at.
 //
-// Memory: four bytes per resident entry for the population, two to four for
+// Memory: eight bytes per entry of 4 KiB or more for the population (of any size
+// where none can be drawn at random, see [Sampler]), two to four per entry for
 // ghosts, under half a byte for records, and up to 12288 records of 28 bytes per
 // policy whatever the size. Without a limit ([Policy.SetCapacity] of zero) there
 // are no ghosts and no records, and a hit only stamps the node.

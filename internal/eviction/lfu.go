@@ -72,12 +72,12 @@ func (p *lfu) unlink(r Ref, n *Node, size uint32) {
 	}
 }
 
-func (p *lfu) Add(r Ref, _ uint64, size uint32) {
+func (p *lfu) Add(r Ref, _ uint64, size uint32, _ Time) {
 	p.drain(drainStep)
 	p.link(r, p.entries.Node(r), p.labelOf(lfuInitial), size)
 }
 
-func (p *lfu) Touch(r Ref, _ uint64) {
+func (p *lfu) Touch(r Ref, _ uint64, _ Time) {
 	p.drain(drainStep)
 	n := p.entries.Node(r)
 	value := p.valueOf(n.Bits)
@@ -145,6 +145,17 @@ func (p *lfu) SetCapacity(uint64) {}
 
 // Frequency implements [FrequencyReporter].
 func (p *lfu) Frequency(r Ref) uint8 { return p.valueOf(p.entries.Node(r).Bits) }
+
+// SetFrequency implements [FrequencyReporter]. The entry becomes the one of its
+// value that was touched last.
+func (p *lfu) SetFrequency(r Ref, f uint8) {
+	if f == lfuValues-1 && p.draining >= 0 {
+		f-- // the label of the highest value is the one being drained
+	}
+	n, size := p.entries.Node(r), p.entries.Size(r)
+	p.unlink(r, n, size)
+	p.link(r, n, p.labelOf(f), size)
+}
 
 // Decay implements [Decayer]. Entries that reach zero rank above those that were
 // there before. It is O(steps), unless the entries of an earlier step are still

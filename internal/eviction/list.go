@@ -25,6 +25,25 @@ func (l *list) pushFront(e Entries, r Ref, n *Node, size uint32) {
 	l.bytes += uint64(size)
 }
 
+// insertBehind links r, which is in no list, behind a member, or at the front when
+// that is zero.
+func (l *list) insertBehind(e Entries, member, r Ref, n *Node, size uint32) {
+	if member == 0 {
+		l.pushFront(e, r, n, size)
+		return
+	}
+	before := e.Node(member)
+	n.Prev, n.Next = member, before.Next
+	if n.Next != 0 {
+		e.Node(n.Next).Prev = r
+	} else {
+		l.tail = r
+	}
+	before.Next = r
+	l.count++
+	l.bytes += uint64(size)
+}
+
 // unlink takes r out of the list. Its own links keep their old values.
 func (l *list) unlink(e Entries, r Ref, n *Node, size uint32) {
 	if n.Prev != 0 {

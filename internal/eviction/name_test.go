@@ -44,6 +44,9 @@ func TestNewMakesEveryTrackedPolicy(t *testing.T) {
 		if _, ok := p.(FrequencyReporter); ok != n.CountsFrequency() {
 			t.Errorf("%s: reports frequencies: %v", n, ok)
 		}
+		if _, ok := p.(Timekeeper); ok && n.CountsFrequency() {
+			t.Errorf("%s counts uses, and keeps times", n)
+		}
 	}
 	if _, err := New("mru", newHeap()); err == nil {
 		t.Error("made mru")

@@ -35,6 +35,19 @@ type FrequencyReporter interface {
 	// Frequency returns the logarithmic access counter of a resident entry, 0 to
 	// 255, as Redis's OBJECT FREQ shows it.
 	Frequency(r Ref) uint8
+	// SetFrequency changes the counter. Where it cannot be as high as f for the
+	// moment it is the highest that it can be.
+	SetFrequency(r Ref, f uint8)
+}
+
+// Timekeeper is implemented by policies that know when an entry was used last.
+type Timekeeper interface {
+	// LastUse returns when a resident entry was added or touched last. What a
+	// policy cannot keep exactly it takes to be earlier than it was.
+	LastUse(r Ref) Time
+	// SetLastUse makes t the time of the last use, and gives the entry the place
+	// in the order that goes with it where the order is one of time.
+	SetLastUse(r Ref, t Time)
 }
 
 // Decayer is implemented by policies whose counters age with time. The caller

@@ -14,6 +14,11 @@ package eviction
 // [Policy.Move]. Zero is no entry.
 type Ref uint32
 
+// Time is when an entry was used, in a unit that the caller chooses. The highest
+// bit is zero. Times that are told one after the other may be equal or fall back a
+// little, as the system's clock does.
+type Time uint32
+
 // Node is the part of a resident entry's header that belongs to the policy.
 // The first three bytes belong to the entry and must not be touched.
 //
@@ -48,9 +53,9 @@ type Sampler interface {
 // called concurrently.
 type Policy interface {
 	// Add is called once when an entry becomes resident. Its node is zeroed.
-	Add(r Ref, hash uint64, size uint32)
+	Add(r Ref, hash uint64, size uint32, now Time)
 	// Touch is called on every hit of a resident entry, reads and overwrites alike.
-	Touch(r Ref, hash uint64)
+	Touch(r Ref, hash uint64, now Time)
 	// Resize is called after a resident entry changed its size in place.
 	Resize(r Ref, before, after uint32)
 	// Remove is called before an entry leaves for another reason than

@@ -66,6 +66,8 @@ type machine struct {
 	policy Policy
 	model  model // nil: only what holds for all is checked
 	keys   map[uint64]Ref
+	now    Time
+	used   map[uint64]Time // when a key was used last
 }
 
 // model is an obvious slow version of a policy over keys.
@@ -74,6 +76,7 @@ type model interface {
 	touch(key uint64, p Policy, r Ref)
 	remove(key uint64)
 	decay(steps uint)
+	place(key uint64, before func(key uint64) bool)
 	victim() uint64
 }
 
@@ -101,8 +104,10 @@ func (m *machine) keyOf(r Ref) uint64 {
 
 // access is a read that inserts on a miss.
 func (m *machine) access(key uint64, size uint32) {
+	m.now += Time(rapid.IntRange(0, 2).Draw(m.t, "time"))
+	m.used[key] = m.now
 	if r, ok := m.keys[key]; ok {
-		m.policy.Touch(r, m.heap.Hash(r))
+		m.policy.Touch(r, m.heap.Hash(r), m.now)
 		if m.model != nil {
 			m.model.touch(key, m.policy, r)
 		}
@@ -110,7 +115,7 @@ func (m *machine) access(key uint64, size uint32) {
 	}
 	r := m.heap.add(key, size)
 	m.keys[key] = r
-	m.policy.Add(r, m.heap.Hash(r), size)
+	m.policy.Add(r, m.heap.Hash(r), size, m.now)
 	if m.model != nil {
 		m.model.add(key)
 	}
@@ -147,7 +152,7 @@ func (m *machine) evict(commit bool) {
 
 // step draws and performs one operation.
 func (m *machine) step() {
-	switch op := rapid.IntRange(0, 19).Draw(m.t, "op"); {
+	switch op := rapid.IntRange(0, 20).Draw(m.t, "op"); {
 	case op < 11:
 		m.access(rapid.Uint64Range(1, 40).Draw(m.t, "key"), rapid.Uint32Range(1, 5000).Draw(m.t, "size"))
 	case op < 15:
@@ -177,12 +182,29 @@ func (m *machine) step() {
 			m.policy.Resize(r, before, after)
 			m.heap.sizes[r] = after
 		}
+	case op == 19:
+		if key, ok := m.anyKey("used then"); ok {
+			m.setLastUse(key, Time(rapid.IntRange(0, int(m.now)).Draw(m.t, "then")))
+		}
 	default:
 		if rapid.Bool().Draw(m.t, "decays") {
 			m.decay()
 			return
 		}
 		m.policy.SetCapacity(rapid.SampledFrom([]uint64{0, 100, 20000, 1 << 40}).Draw(m.t, "capacity"))
+	}
+}
+
+// setLastUse changes when a key was used last.
+func (m *machine) setLastUse(key uint64, t Time) {
+	k, ok := m.policy.(Timekeeper)
+	if !ok {
+		return
+	}
+	k.SetLastUse(m.keys[key], t)
+	m.used[key] = t
+	if m.model != nil {
+		m.model.place(key, func(other uint64) bool { return m.used[other] <= t })
 	}
 }
 
@@ -225,9 +247,19 @@ func (m *machine) check() {
 		}
 		listBytes += l.bytes
 	}
+	if k, ok := m.policy.(Timekeeper); ok {
+		for key, r := range m.keys {
+			if got := k.LastUse(r); got != m.used[key] {
+				m.t.Fatalf("key %d was used at %d, the policy says %d", key, m.used[key], got)
+			}
+		}
+	}
 	switch p := m.policy.(type) {
 	case *lru:
 		walk(&p.list)
+		if err := p.checkAges(); err != nil {
+			m.t.Fatal(err)
+		}
 	case *sieve:
 		walk(&p.list)
 	case *s3fifo:
@@ -263,8 +295,8 @@ func (m *machine) population(p *population) (listed []Ref, bytes uint64) {
 	for octave := range p.lists {
 		l := &p.lists[octave]
 		for i := range l.count {
-			r := *l.at(i)
-			if n := m.heap.Node(r); uint32(n.Next) != i {
+			r := l.at(i).ref
+			if n := m.heap.Node(r); n.Next != seated|Ref(i) {
 				m.t.Fatalf("entry %d is at %d but says %d", r, i, n.Next)
 			}
 			listed = append(listed, r)
@@ -324,7 +356,7 @@ func checkPolicy(t *testing.T, name Name, newModel func() model) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		m := &machine{t: rt, heap: h, policy: p, keys: map[uint64]Ref{}}
+		m := &machine{t: rt, heap: h, policy: p, keys: map[uint64]Ref{}, used: map[uint64]Time{}}
 		if newModel != nil {
 			m.model = newModel()
 		}
@@ -357,6 +389,14 @@ func (m *lruModel) touch(key uint64, _ Policy, _ Ref) {
 func (m *lruModel) remove(key uint64) {
 	m.keys = slices.DeleteFunc(m.keys, func(k uint64) bool { return k == key })
 }
+func (m *lruModel) place(key uint64, before func(uint64) bool) {
+	m.remove(key)
+	at := slices.IndexFunc(m.keys, func(k uint64) bool { return !before(k) })
+	if at < 0 {
+		at = len(m.keys)
+	}
+	m.keys = slices.Insert(m.keys, at, key)
+}
 func (m *lruModel) decay(uint)     {}
 func (m *lruModel) victim() uint64 { return m.keys[0] }
 
@@ -386,6 +426,8 @@ func (m *lfuModel) touch(key uint64, p Policy, r Ref) {
 	e.value = got
 	m.entries = append(slices.Delete(m.entries, i, i+1), e)
 }
+
+func (m *lfuModel) place(uint64, func(uint64) bool) {}
 
 func (m *lfuModel) remove(key uint64) {
 	m.entries = slices.DeleteFunc(m.entries, func(e lfuEntry) bool { return e.key == key })
@@ -419,13 +461,13 @@ func TestLFUCountsLogarithmically(t *testing.T) {
 	h := newHeap()
 	p := newLFU(h)
 	r := h.add(1, 1)
-	p.Add(r, 1, 1)
+	p.Add(r, 1, 1, 0)
 	// Redis documents for factor 10: 100 hits reach 10, 1,000 18, 100,000 142.
 	// A hit of a new entry counts from 5 there as here.
 	hits := 0
 	for _, row := range []struct{ hits, low, high int }{{100, 7, 13}, {1000, 14, 23}, {100000, 125, 160}} {
 		for ; hits < row.hits; hits++ {
-			p.Touch(r, 1)
+			p.Touch(r, 1, 0)
 		}
 		if f := int(p.Frequency(r)); f < row.low || f > row.high {
 			t.Errorf("%d hits: counter %d, want %d to %d", row.hits, f, row.low, row.high)

@@ -3,16 +3,17 @@ package eviction
 import "math/bits"
 
 // population lists the resident entries of a policy that looks for victims at
-// random, in four bytes each. There is one list for each octave of sizes, so that
-// entries can be drawn in proportion to the bytes they take: a few large ones
-// among many small are found at once.
+// random, and knows when each was used last. There is one list for each octave of
+// sizes, so that entries can be drawn in proportion to the bytes they take: a few
+// large ones among many small are found at once.
 //
-// Invariant: the node of the entry at position i of its list has Next == i.
+// Invariant: the node of the entry at position i of its list has Next == seated|i,
+// that of an entry in no list has the time of its last use there.
 // Invariant: bytes of a list is the sum of its entries' sizes, which are above
 // zero and change only with resized.
 //
 // Where the entries can be drawn from without a list ([Sampler]), only those of
-// largeSize and more are listed: for them four bytes do not matter.
+// largeSize and more are listed: for them eight bytes do not matter.
 type population struct {
 	entries Entries
 	sampler Sampler  // nil: all entries are listed
@@ -21,6 +22,9 @@ type population struct {
 	bytes   uint64
 	small   uint64 // bytes of the entries that are not listed
 }
+
+// seated marks a Next that is a position: the highest bit, which no [Time] has.
+const seated = 1 << 31
 
 // largeSize is the size in bytes from which on entries are always listed.
 const largeSize = 4 << 10
@@ -37,24 +41,53 @@ func (p *population) listed(size uint32) bool { return p.sampler == nil || size 
 type roster struct {
 	count  uint32
 	bytes  uint64
-	chunks [][]Ref
+	chunks [][]seat
+}
+
+// seat is one entry in a list.
+type seat struct {
+	ref  Ref
+	used Time // last
 }
 
 // chunkBits is the size of a chunk of a list as a power of two: lists grow and
-// shrink by 2 KiB without copying.
+// shrink by 4 KiB without copying.
 const chunkBits = 9
 
 // at returns the place of a position.
-func (l *roster) at(i uint32) *Ref {
+func (l *roster) at(i uint32) *seat {
 	return &l.chunks[i>>chunkBits][i&(1<<chunkBits-1)]
 }
 
-// add lists an entry.
-func (p *population) add(r Ref, n *Node, size uint32) {
+// seat returns the place of an entry in a list.
+func (p *population) seat(n *Node, size uint32) *seat {
+	return p.lists[bits.Len32(size)].at(uint32(n.Next &^ seated))
+}
+
+// used returns when an entry was used last.
+func (p *population) used(n *Node, size uint32) Time {
+	if n.Next < seated {
+		return Time(n.Next)
+	}
+	return p.seat(n, size).used
+}
+
+// setUsed notes when an entry was used last.
+func (p *population) setUsed(n *Node, size uint32, t Time) {
+	if n.Next < seated {
+		n.Next = Ref(t)
+	} else {
+		p.seat(n, size).used = t
+	}
+}
+
+// add takes an entry in, which is used now.
+func (p *population) add(r Ref, n *Node, size uint32, now Time) {
 	p.count++
 	p.bytes += uint64(size)
 	if !p.listed(size) {
 		p.small += uint64(size)
+		n.Next = Ref(now)
 		return
 	}
 	octave := bits.Len32(size)
@@ -63,10 +96,10 @@ func (p *population) add(r Ref, n *Node, size uint32) {
 	}
 	l := &p.lists[octave]
 	if int(l.count>>chunkBits) == len(l.chunks) {
-		l.chunks = append(l.chunks, make([]Ref, 1<<chunkBits))
+		l.chunks = append(l.chunks, make([]seat, 1<<chunkBits))
 	}
-	*l.at(l.count) = r
-	n.Next = Ref(l.count)
+	*l.at(l.count) = seat{r, now}
+	n.Next = seated | Ref(l.count)
 	l.count++
 	l.bytes += uint64(size)
 }
@@ -82,10 +115,10 @@ func (p *population) remove(n *Node, size uint32) {
 	l := &p.lists[bits.Len32(size)]
 	l.count--
 	l.bytes -= uint64(size)
-	if i := uint32(n.Next); i != l.count {
+	if i := uint32(n.Next &^ seated); i != l.count {
 		last := *l.at(l.count)
 		*l.at(i) = last
-		p.entries.Node(last).Next = n.Next
+		p.entries.Node(last.ref).Next = n.Next
 	}
 	// One chunk is kept spare, so that a list at a border does not allocate
 	// at every step.
@@ -100,14 +133,15 @@ func (p *population) moved(n *Node, size uint32, to Ref) {
 	if !p.listed(size) {
 		return
 	}
-	*p.lists[bits.Len32(size)].at(uint32(n.Next)) = to
+	p.seat(n, size).ref = to
 }
 
 // resized notes the new size of an entry.
 func (p *population) resized(r Ref, n *Node, before, after uint32) {
 	if bits.Len32(before) != bits.Len32(after) || !p.listed(before) {
+		used := p.used(n, before)
 		p.remove(n, before)
-		p.add(r, n, after)
+		p.add(r, n, after, used)
 		return
 	}
 	p.lists[bits.Len32(after)].bytes += uint64(after) - uint64(before)
@@ -128,7 +162,7 @@ func (p *population) sample(random uint64) Ref {
 			// Where in the list's bytes it fell says which entry.
 			hi, lo := bits.Mul64(at, uint64(l.count))
 			i, _ := bits.Div64(hi, lo, l.bytes)
-			return *l.at(uint32(i))
+			return l.at(uint32(i)).ref
 		}
 		at -= l.bytes
 	}

@@ -34,7 +34,7 @@ func (p *s3fifo) queue(n *Node) *list {
 	return &p.small
 }
 
-func (p *s3fifo) Add(r Ref, hash uint64, size uint32) {
+func (p *s3fifo) Add(r Ref, hash uint64, size uint32, _ Time) {
 	p.clock++
 	n := p.entries.Node(r)
 	if p.capacity > 0 {
@@ -48,7 +48,7 @@ func (p *s3fifo) Add(r Ref, hash uint64, size uint32) {
 	p.queue(n).pushFront(p.entries, r, n, size)
 }
 
-func (p *s3fifo) Touch(r Ref, _ uint64) {
+func (p *s3fifo) Touch(r Ref, _ uint64, _ Time) {
 	if n := p.entries.Node(r); n.Bits&s3Touches < s3Touches {
 		n.Bits++
 	}

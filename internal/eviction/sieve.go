@@ -13,11 +13,11 @@ type sieve struct {
 
 func newSieve(e Entries) *sieve { return &sieve{entries: e} }
 
-func (p *sieve) Add(r Ref, _ uint64, size uint32) {
+func (p *sieve) Add(r Ref, _ uint64, size uint32, _ Time) {
 	p.list.pushFront(p.entries, r, p.entries.Node(r), size)
 }
 
-func (p *sieve) Touch(r Ref, _ uint64) {
+func (p *sieve) Touch(r Ref, _ uint64, _ Time) {
 	if n := p.entries.Node(r); n.Bits == 0 {
 		n.Bits = 1
 	}

@@ -42,7 +42,7 @@ func (p *tinyLFU) bytes() uint64 {
 	return p.segments[window].bytes + p.segments[probation].bytes + p.segments[protected].bytes
 }
 
-func (p *tinyLFU) Add(r Ref, hash uint64, size uint32) {
+func (p *tinyLFU) Add(r Ref, hash uint64, size uint32, _ Time) {
 	p.sketch.add(hash)
 	p.segments[window].pushFront(p.entries, r, p.entries.Node(r), size)
 	// While there is room, what overflows the window enters the main part
@@ -53,7 +53,7 @@ func (p *tinyLFU) Add(r Ref, hash uint64, size uint32) {
 	p.sketch.adapt(int(p.segments[window].count + p.segments[probation].count + p.segments[protected].count))
 }
 
-func (p *tinyLFU) Touch(r Ref, hash uint64) {
+func (p *tinyLFU) Touch(r Ref, hash uint64, _ Time) {
 	p.sketch.add(hash)
 	n := p.entries.Node(r)
 	if n.Bits != probation {

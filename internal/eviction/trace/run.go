@@ -104,7 +104,7 @@ func (c *cache) request(r eviction.Ref, size uint32) bool {
 	hash := c.Hash(r)
 	s := c.shardOf(hash)
 	if c.resident[r] {
-		s.policy.Touch(r, hash)
+		s.policy.Touch(r, hash, 0)
 		if before := c.Size(r); before != size {
 			c.sizes[r] = size
 			s.policy.Resize(r, before, size)
@@ -123,7 +123,7 @@ func (c *cache) request(r eviction.Ref, size uint32) bool {
 	c.nodes[r] = eviction.Node{}
 	c.resident[r] = true
 	s.used += uint64(size)
-	s.policy.Add(r, hash, size)
+	s.policy.Add(r, hash, size, 0)
 	return false
 }
 

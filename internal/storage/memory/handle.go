@@ -106,10 +106,12 @@ func (h *Handle) PeekAny() (Entry, bool) {
 	return Entry{h.s, r}, r != 0
 }
 
-// Touch tells the policy that the entry was used.
+// Touch notes that the entry was used, and tells the policy.
 func (h *Handle) Touch(e Entry) {
 	if h.s.tracked(e.ref) {
-		h.s.policy.Touch(e.ref, h.hash)
+		h.s.policy.Touch(e.ref, h.hash, useTime(h.now))
+	} else {
+		h.s.Node(e.ref).Prev = Ref(useTime(h.now))
 	}
 }
 
@@ -275,7 +277,7 @@ func (h *Handle) placed(old, r Ref) {
 	case old == 0:
 		h.space.index.insert(uint32(h.hash), r)
 		s.added(h.space)
-		s.track(r, h.hash)
+		s.track(r, h.hash, h.now)
 		s.changes++
 		h.state |= wrote
 	case old == r:
@@ -297,8 +299,8 @@ func (h *Handle) placed(old, r Ref) {
 func (h *Handle) replaceBlock(old, r Ref) {
 	s := h.s
 	h.space.index.replace(uint32(h.hash), old, r)
-	was, is := s.tracked(old), s.tracked(r)
-	if was && is {
+	was := s.tracked(old)
+	if was && s.tracked(r) {
 		// First the size, then the place: a policy finds an entry by its size.
 		if before, after := s.Size(old), s.Size(r); before != after {
 			s.policy.Resize(old, before, after)
@@ -306,11 +308,12 @@ func (h *Handle) replaceBlock(old, r Ref) {
 		from, to := s.header(old), s.header(r)
 		to.bits, to.prev, to.next = from.bits, from.prev, from.next
 		s.policy.Move(old, r)
-		s.policy.Touch(r, h.hash)
-	} else if was {
-		s.policy.Remove(old)
-	} else if is {
-		s.policy.Add(r, h.hash, s.Size(r))
+		s.policy.Touch(r, h.hash, useTime(h.now))
+	} else {
+		if was {
+			s.policy.Remove(old)
+		}
+		s.track(r, h.hash, h.now)
 	}
 	if s.expireAt(old) != 0 {
 		s.wheel.remove(&s.arena, old)
@@ -323,9 +326,14 @@ func (h *Handle) replaceBlock(old, r Ref) {
 	h.state |= wrote
 }
 
-func (s *shard) track(r Ref, hash uint64) {
-	if s.tracked(r) {
-		s.policy.Add(r, hash, s.Size(r))
+// track tells the policy of an entry that it does not know and that is used now,
+// or notes the time where the policy has nothing to do with it.
+func (s *shard) track(r Ref, hash uint64, now int64) {
+	if n := s.Node(r); s.tracked(r) {
+		n.Bits, n.Prev, n.Next = 0, 0, 0
+		s.policy.Add(r, hash, s.Size(r), useTime(now))
+	} else {
+		n.Prev = Ref(useTime(now))
 	}
 }
 
@@ -391,7 +399,7 @@ func (h *Handle) SetExpiry(at int64) bool {
 		s.wheel.add(&s.arena, r, at)
 		h.space.timed++
 		if !wasTracked {
-			s.track(r, h.hash)
+			s.track(r, h.hash, h.now)
 		}
 	}
 	h.modified(r)

@@ -62,8 +62,9 @@ func (s *shard) rulesNow() rules {
 	return s.rules
 }
 
-// SetPolicy changes the eviction policy. The new one starts with the entries
-// in hash order.
+// SetPolicy changes the eviction policy. The new one starts with the entries in
+// hash order, or in the order of last use where both know it. Otherwise all count
+// as used now.
 func (s *Store) SetPolicy(name eviction.Name) error {
 	for _, sh := range s.shards {
 		if err := sh.setPolicy(name); err != nil {
@@ -84,23 +85,39 @@ func (s *shard) setPolicy(name eviction.Name) error {
 		}
 		p.SetCapacity(s.store.shardCapacity())
 	}
-	s.policy = p
-	s.rules = rules{
+	next := rules{
 		name: name, evicts: name != eviction.NoEviction, volatile: name.Volatile(),
 		random: name == eviction.AllKeysRandom || name == eviction.VolatileRandom,
 		byTTL:  name == eviction.VolatileTTL,
 	}
+	now := s.store.Now()
 	for _, k := range s.live {
 		k.index.ascend(0, func(_ uint32, r Ref) bool {
-			h := s.header(r)
-			h.bits, h.prev, h.next = 0, 0, 0
-			if s.tracked(r) {
-				p.Add(r, s.Hash(r), s.Size(r))
-			}
+			s.handOver(r, p, next, now)
 			return true
 		})
 	}
+	s.policy, s.rules = p, next
 	return nil
+}
+
+// handOver takes an entry to the policy p, which is to follow the shard's. Nothing
+// of an entry that has not been handed over is written before.
+func (s *shard) handOver(r Ref, p eviction.Policy, next rules, now int64) {
+	at, known := s.lastUse(r)
+	if !known {
+		at = useTime(now)
+	}
+	n := s.Node(r)
+	n.Bits, n.Prev, n.Next = 0, 0, 0
+	if p == nil || next.volatile && s.expireAt(r) == 0 {
+		n.Prev = Ref(at)
+		return
+	}
+	p.Add(r, s.Hash(r), s.Size(r), useTime(now))
+	if t, ok := p.(eviction.Timekeeper); ok && known {
+		t.SetLastUse(r, at)
+	}
 }
 
 // Reserve makes room for n bytes about to be written. It returns [ErrFull]

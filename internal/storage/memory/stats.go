@@ -1,11 +1,5 @@
 package memory
 
-import (
-	"time"
-
-	"github.com/larder-cache/larder/internal/eviction"
-)
-
 // Stats of a store, in bytes and counts since it was opened.
 type Stats struct {
 	Used       uint64 // what counts against the limit: blocks, index, Go runtime
@@ -125,20 +119,4 @@ func (s *Store) AverageTTL(db int, now int64) int64 {
 		return 0
 	}
 	return sum / n
-}
-
-// Frequency returns how often the entry was used, on the policy's logarithmic
-// scale; ok is false when the policy does not count.
-func (s *Store) Frequency(e Entry) (uint8, bool) {
-	f, ok := e.s.policy.(eviction.FrequencyReporter)
-	if !ok || !e.s.tracked(e.ref) {
-		return 0, false
-	}
-	return f.Frequency(e.ref), true
-}
-
-// Idle returns how long ago the entry was used last, as far as the policy
-// keeps it; ok is false when it does not.
-func (s *Store) Idle(e Entry, now int64) (time.Duration, bool) {
-	return 0, e.s.policy != nil
 }
