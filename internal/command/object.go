@@ -44,33 +44,39 @@ func encoding(e memory.Entry) string {
 }
 
 func runObjectFreq(c *Context) {
+	store := c.Cache.Store()
+	policy := store.Policy()
 	h := c.Lock(c.Args[2])
 	defer h.Release()
 	e, found := c.object(&h)
 	if !found {
 		return
 	}
-	f, ok := c.Cache.Store().Frequency(e)
-	if !ok {
+	if f, ok := store.Frequency(e); ok {
+		c.Out.Int(int64(f))
+	} else if policy.CountsFrequency() {
+		c.Error("ERR The eviction policy " + policy.String() + " counts the use of keys with an expiry only.")
+	} else {
 		c.Error("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
-		return
 	}
-	c.Out.Int(int64(f))
 }
 
 func runObjectIdletime(c *Context) {
+	store := c.Cache.Store()
+	policy := store.Policy()
 	h := c.Lock(c.Args[2])
 	defer h.Release()
 	e, found := c.object(&h)
 	if !found {
 		return
 	}
-	if _, counts := c.Cache.Store().Frequency(e); counts {
+	if idle, ok := store.Idle(e, c.Now); ok {
+		c.Out.Int(int64(idle / time.Second))
+	} else if policy.CountsFrequency() {
 		c.Error("ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
-		return
+	} else {
+		c.Error("ERR The eviction policy " + policy.String() + " does not keep when a key was used, idle time not tracked.")
 	}
-	idle, _ := c.Cache.Store().Idle(e, c.Now)
-	c.Out.Int(int64(idle / time.Second))
 }
 
 // runObjectRefcount answers 1: no value is shared.
@@ -90,7 +96,8 @@ func runObjectHelp(c *Context) {
 		"    Return how often <key> is used, on a logarithmic scale, if the eviction",
 		"    policy counts it.",
 		"IDLETIME <key>",
-		"    Return the seconds since <key> was last used.",
+		"    Return the seconds since <key> was last used, if the eviction policy",
+		"    keeps it.",
 		"REFCOUNT <key>",
 		"    Return the number of references to the value of <key>.",
 	)

@@ -14,15 +14,16 @@ func runDump(c *Context) {
 	c.Out.Bulk(payload)
 }
 
-// restoreOptions are the options of RESTORE. IDLETIME and FREQ are checked but
-// have no effect: a restored key counts as just used.
+// restoreOptions are the options of RESTORE.
 type restoreOptions struct {
 	replace  bool
-	absolute bool // ABSTTL: the time to live is a time
+	absolute bool  // ABSTTL: the time to live is a time
+	idle     int64 // seconds since the key was used; -1: not given
+	freq     int64 // how often it is used, as OBJECT FREQ says it; -1: not given
 }
 
 func (c *Context) parseRestore() (o restoreOptions, ok bool) {
-	var idle, freq bool
+	o.idle, o.freq = -1, -1
 	for i := 4; i < len(c.Args); i++ {
 		more := i+1 < len(c.Args)
 		switch word := c.Args[i]; {
@@ -30,7 +31,7 @@ func (c *Context) parseRestore() (o restoreOptions, ok bool) {
 			o.replace = true
 		case equalFold(word, "absttl"):
 			o.absolute = true
-		case equalFold(word, "idletime") && more && !freq:
+		case equalFold(word, "idletime") && more && o.freq < 0:
 			i++
 			n, ok := c.Int(i)
 			if !ok {
@@ -40,8 +41,8 @@ func (c *Context) parseRestore() (o restoreOptions, ok bool) {
 				c.Error("ERR Invalid IDLETIME value, must be >= 0")
 				return o, false
 			}
-			idle = true
-		case equalFold(word, "freq") && more && !idle:
+			o.idle = n
+		case equalFold(word, "freq") && more && o.idle < 0:
 			i++
 			n, ok := c.Int(i)
 			if !ok {
@@ -51,7 +52,7 @@ func (c *Context) parseRestore() (o restoreOptions, ok bool) {
 				c.Error("ERR Invalid FREQ value, must be >= 0 and <= 255")
 				return o, false
 			}
-			freq = true
+			o.freq = n
 		default:
 			c.Error(errSyntax)
 			return o, false
@@ -94,13 +95,13 @@ func runRestore(c *Context) {
 	if ttl != 0 && !o.absolute {
 		ttl += c.Now
 	}
-	c.restore(key, value, ttl, o.replace)
+	c.restore(key, value, ttl, o)
 }
 
-func (c *Context) restore(key, value []byte, expireAt int64, replace bool) {
+func (c *Context) restore(key, value []byte, expireAt int64, o restoreOptions) {
 	h := c.Lock(key)
 	defer h.Release()
-	if _, taken := h.Find(); taken && !replace {
+	if _, taken := h.Find(); taken && !o.replace {
 		c.Error(errBusyKey)
 		return
 	}
@@ -110,6 +111,14 @@ func (c *Context) restore(key, value []byte, expireAt int64, replace bool) {
 		return
 	}
 	h.Set(value, expireAt)
+	if e, found := h.Peek(); found {
+		if o.idle >= 0 {
+			h.SetIdle(e, o.idle)
+		}
+		if o.freq >= 0 {
+			h.SetFrequency(e, uint8(o.freq))
+		}
+	}
 	c.notifyNew(&h)
 	c.Notify(NotifyGeneric, "restore", h.DB(), h.Key())
 	c.Out.OK()
