@@ -35,6 +35,7 @@ func (x *Executor) EndSession(s *Session) {
 	x.monitors.remove(x, s)
 	x.discard(s)
 	x.dropStage(s)
+	x.leaveAllowance(s)
 	s.Out.Reset()
 }
 

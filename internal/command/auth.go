@@ -35,7 +35,8 @@ func (x *Executor) authenticate(s *Session, user, password []byte) bool {
 		x.stats.authFailed.Add(1)
 		return false
 	}
-	s.login(defaultUser)
+	x.leaveAllowance(s)
+	s.login(defaultUser, want != "")
 	return true
 }
 

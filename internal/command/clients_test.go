@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -55,8 +56,9 @@ func newWorldOf(t testing.TB, namespaces []*cache.Namespace, change ...func(*Con
 // client is one connection of a world. What is pushed to it is kept apart from
 // its replies.
 type client struct {
-	w *world
-	s *Session
+	w    *world
+	s    *Session
+	host string // it comes from; empty: 127.0.0.1
 
 	mu     sync.Mutex
 	pushed []byte
@@ -75,7 +77,9 @@ func (c *client) Kill(bool) {
 	c.killed = true
 }
 
-func (c *client) RemoteAddr() string       { return fmt.Sprintf("127.0.0.1:%d", 1000+c.s.ID) }
+func (c *client) RemoteAddr() string {
+	return fmt.Sprintf("%s:%d", cmp.Or(c.host, "127.0.0.1"), 1000+c.s.ID)
+}
 func (c *client) LocalAddr() string        { return "127.0.0.1:6379" }
 func (c *client) Buffers() (int, int, int) { return 10, 20, 30 }
 func (c *client) FD() int                  { return 7 }

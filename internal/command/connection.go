@@ -66,7 +66,8 @@ func runReset(c *Context) {
 	s.mu.Lock()
 	s.user = defaultUser
 	s.mu.Unlock()
-	s.User = defaultUser
+	x.leaveAllowance(s)
+	s.User, s.knownUser = defaultUser, false
 	s.Authenticated = x.Options().Password == ""
 	s.gate(gateAuth, !s.Authenticated)
 	c.Out.Simple("RESET")

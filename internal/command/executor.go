@@ -80,18 +80,19 @@ type Executor struct {
 	gates    atomic.Uint32 // gate
 	sourced  []sourcedPrefix
 
-	sessions sessions
-	pubsub   pubsub
-	notifier notifier
-	tracker  tracker
-	monitors monitors
-	pause    pause
-	slowLog  slowLog
-	latency  latency
-	stats    stats
-	rates    rates
-	base     baseline
-	blocked  atomic.Int64
+	sessions   sessions
+	pubsub     pubsub
+	notifier   notifier
+	tracker    tracker
+	monitors   monitors
+	pause      pause
+	allowances allowances
+	slowLog    slowLog
+	latency    latency
+	stats      stats
+	rates      rates
+	base       baseline
+	blocked    atomic.Int64
 
 	isolation   isolation
 	routes      routeTable
@@ -211,7 +212,7 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 		s.reply = replySkip
 	}
 	out := x.guarded(s, cmd, args)
-	if out == Park || out == Hold {
+	if out == Park || out == Hold { // the same request comes again
 		if s.reply == replySkip {
 			s.reply = replySkipNext
 		}
@@ -220,6 +221,7 @@ func (x *Executor) checked(s *Session, cmd *Command, args [][]byte) Outcome {
 		}
 		return out
 	}
+	s.admitted = false
 	x.dropStage(s)
 	if s.reply != replyOn && !s.ctx.pushed() {
 		s.Out.Truncate(mark)
@@ -248,6 +250,11 @@ func (x *Executor) guarded(s *Session, cmd *Command, args [][]byte) Outcome {
 		return x.refuse(s, cmd, args, text)
 	}
 	gates := gate(x.gates.Load())
+	if gates&gateLimit != 0 {
+		if text := x.exceeds(s, cmd); text != "" {
+			return x.refuse(s, cmd, args, text)
+		}
+	}
 	if gates&gatePause != 0 {
 		if by := s.pausedFor(cmd); x.pause.holds(by) {
 			if !s.MayBlock {

@@ -52,6 +52,7 @@ func (x *Executor) infoStats(w *infoWriter) {
 	w.field("instantaneous_input_repl_kbps", "0.00")
 	w.field("instantaneous_output_repl_kbps", "0.00")
 	w.field("rejected_connections", x.stats.refused.Load())
+	w.field("rejected_requests", x.allowances.refused.Load())
 	w.zeros("sync_full", "sync_partial_ok", "sync_partial_err")
 	w.field("expired_keys", st.Expired-base.expired.Load())
 	w.field("expired_stale_perc", "0.00")

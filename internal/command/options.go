@@ -8,6 +8,10 @@ import (
 type Limits struct {
 	// MaxClients is the number of clients served at once. Default 10000.
 	MaxClients int
+	// RequestsPerSecond is the number of requests that one user, or one address
+	// where no password is asked for, may send in a second. Zero, the default: no
+	// limit.
+	RequestsPerSecond int
 	// IdleTimeout closes a client that has sent nothing for so long, subscribers
 	// excepted. Zero, the default: never.
 	IdleTimeout time.Duration
@@ -127,6 +131,7 @@ func (x *Executor) apply(o *Options) {
 	precise := o.SlowLogSlower >= 0 && o.SlowLogSlower < time.Millisecond ||
 		o.LatencyThreshold > 0 && o.LatencyThreshold < time.Millisecond
 	x.gate(gateTime, precise)
+	x.gate(gateLimit, o.RequestsPerSecond > 0)
 	x.notifier.classes.Store(uint32(o.Notify))
 	x.slowLog.resize(o.SlowLogLen)
 	x.tracker.resize(o.TrackingKeys)

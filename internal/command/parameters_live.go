@@ -65,6 +65,11 @@ var liveParameters = []parameter{
 		set: func(d *draft, s string) error { d.MaxClients = int(integerOf(s)); return nil },
 	},
 	{
+		name: "requests-per-second", kind: kindInteger, high: math.MaxInt32,
+		get: func(_ *Executor, o *Options) string { return decimal(int64(o.RequestsPerSecond)) },
+		set: func(d *draft, s string) error { d.RequestsPerSecond = int(integerOf(s)); return nil },
+	},
+	{
 		name: "timeout", kind: kindInteger, high: math.MaxInt32,
 		get: func(_ *Executor, o *Options) string { return decimal(int64(o.IdleTimeout / time.Second)) },
 		set: func(d *draft, s string) error { d.IdleTimeout = asSeconds(integerOf(s)); return nil },

@@ -53,7 +53,7 @@ func (l *proxies) giveBack(x *Executor, p *Session) {
 
 // newInternal returns a session without a client.
 func (x *Executor) newInternal(name string) *Session {
-	s := &Session{Link: noLink{name}, Created: time.Now(), User: defaultUser, Authenticated: true, user: defaultUser}
+	s := &Session{Link: noLink{name}, Created: time.Now(), User: defaultUser, Authenticated: true, user: defaultUser, internal: true}
 	s.wait.init()
 	s.Out.Version = resp.RESP2
 	s.ctx = Context{Session: s, Exec: x, Cache: x.cache}

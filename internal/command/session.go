@@ -68,7 +68,13 @@ type Session struct {
 	local localStats
 	gates gate           // why requests of this client take the checked path
 	stage *memory.Staged // memory that receives, or has received, a large argument
-	reply replyMode
+
+	internal  bool // no client's: see proxies
+	knownUser bool // the client has given the password of User
+	// allowance is what the client's requests are counted with, nil until one is.
+	allowance *allowance
+	admitted  bool // the request at work has been counted
+	reply     replyMode
 
 	wait waitState
 
@@ -121,6 +127,7 @@ const (
 	gateMonitor                     // somebody monitors
 	gateTime                        // time each command: a threshold is below 1 ms
 	gateMulti                       // MULTI was sent: requests are kept for EXEC
+	gateLimit                       // requests per second are limited
 )
 
 // Class of a client, which decides its output limit.
@@ -202,9 +209,10 @@ func (s *Session) speak(v resp.Version) {
 	s.gate(gateSubscribed, v == resp.RESP2 && s.subscriptionCount() > 0)
 }
 
-// login makes the client the given user.
-func (s *Session) login(user string) {
-	s.User, s.Authenticated = user, true
+// login makes the client the given user, known by a password or, when there is
+// none, by its word.
+func (s *Session) login(user string, known bool) {
+	s.User, s.Authenticated, s.knownUser = user, true, known
 	s.gate(gateAuth, false)
 	s.mu.Lock()
 	s.user = user

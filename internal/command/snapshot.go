@@ -28,6 +28,7 @@ type Snapshot struct {
 	PubSubClients      int
 	ConnectionsTotal   uint64 // accepted, refused ones included
 	ConnectionsRefused uint64 // for there being too many
+	RequestsRefused    uint64 // for the limit on requests per second
 
 	Channels, Patterns, ShardChannels int
 
@@ -82,6 +83,7 @@ func Counters() []CounterInfo {
 		{"pubsub_clients", "clients", "Clients with at least one subscription.", true, func(s *Snapshot) float64 { return float64(s.PubSubClients) }},
 		{"connections_total", "connections", "Connections accepted, refused ones included.", false, func(s *Snapshot) float64 { return float64(s.ConnectionsTotal) }},
 		{"connections_refused_total", "connections", "Connections refused since there were too many clients.", false, func(s *Snapshot) float64 { return float64(s.ConnectionsRefused) }},
+		{"requests_refused_total", "requests", "Requests refused since their user, or address, had sent more than limits.requests_per_second.", false, func(s *Snapshot) float64 { return float64(s.RequestsRefused) }},
 		{"pubsub_channels", "channels", "Channels with subscribers.", true, func(s *Snapshot) float64 { return float64(s.Channels) }},
 		{"pubsub_patterns", "patterns", "Patterns with subscribers.", true, func(s *Snapshot) float64 { return float64(s.Patterns) }},
 		{"pubsub_shard_channels", "channels", "Shard channels with subscribers.", true, func(s *Snapshot) float64 { return float64(s.ShardChannels) }},
@@ -115,7 +117,8 @@ func (x *Executor) Snapshot() Snapshot {
 		MonitorClients: x.monitors.len(), PubSubClients: pubsub.clients,
 		Channels: pubsub.channels, Patterns: pubsub.patterns, ShardChannels: pubsub.shards,
 		ConnectionsTotal: x.stats.connections.Load(), ConnectionsRefused: x.stats.refused.Load(),
-		SlowLogEntries: x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
+		RequestsRefused: x.allowances.refused.Load(),
+		SlowLogEntries:  x.slowLog.len(), SlowBatches: x.stats.slowBatches.Load(),
 		AuthFailures: x.stats.authFailed.Load(), ErrorReplies: x.stats.errorsTotal.Load(),
 		Forwarded: x.forwarding.sent.Load(), ForwardErrors: x.forwarding.errors.Load(),
 		ForwardRetries: x.forwarding.retries.Load(), ForwardServed: x.forwarding.served.Load(), Relayed: x.forwarding.relayed.Load(), RepliesLost: x.replicated.lost.Load(),

@@ -132,6 +132,14 @@ var nodeSettings = []setting[Config]{
 		at:    func(c *Config) value { return intOf(&c.Command.MaxClients, 1, math.MaxInt32) },
 	},
 	{
+		path:  "limits.requests_per_second",
+		scope: ScopeCluster,
+		doc:   "Requests that one user may send to a node in a second, all of its clients together, and those of one second at once; without auth.password, one address. More are refused with BUSY. AUTH, HELLO, QUIT, RESET, PING and administrative commands do not count. A production node that serves many should have one, such as 5000.",
+		zero:  "0: no limit.",
+		redis: "requests-per-second",
+		at:    func(c *Config) value { return intOf(&c.Command.RequestsPerSecond, 0, math.MaxInt32) },
+	},
+	{
 		path:  "limits.idle_timeout",
 		scope: ScopeCluster,
 		doc:   "Closes a client that has sent nothing for so long, subscribers excepted.",

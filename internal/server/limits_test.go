@@ -7,6 +7,7 @@ import (
 
 	"github.com/larder-cache/larder/internal/command"
 	"github.com/larder-cache/larder/internal/server"
+	"github.com/larder-cache/larder/internal/storage/memory"
 )
 
 func TestMaxClients(t *testing.T) {
@@ -142,5 +143,40 @@ func TestIdleTimeout(t *testing.T) {
 		}
 		told.expectEnd()
 		h.closed(server.ClosedIdle, 1)
+	})
+}
+
+// Who sends too much is refused and stays connected.
+func TestRequestsPerSecond(t *testing.T) {
+	withCommands(t, func(t *testing.T, h *harness, x *command.Executor, _ *memory.Store) {
+		const limit = 50
+		x.Change(func(o *command.Options) { o.RequestsPerSecond = limit })
+		c := h.dial()
+		c.send(strings.Repeat(request("GET", "k"), 3*limit))
+		begun, served, refused := time.Now(), 0, 0
+		for range 3 * limit {
+			switch line, err := c.r.ReadString('\n'); {
+			case err != nil:
+				t.Fatal(err)
+			case line == "$-1\r\n":
+				served++
+			case strings.HasPrefix(line, "-BUSY max requests per second reached: 127.0.0.1 may send 50 "):
+				refused++
+			default:
+				t.Fatalf("reply %q", line)
+			}
+		}
+		most := limit + int(time.Since(begun).Seconds()*limit) + 1
+		if served < limit || served > most || refused != int(x.Snapshot().RequestsRefused) {
+			t.Errorf("%d served, at most %d expected; %d refused, %d counted", served, most, refused, x.Snapshot().RequestsRefused)
+		}
+		h.eventually("it is served again", func() bool {
+			c.send(request("GET", "k"))
+			line, err := c.r.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			return line == "$-1\r\n"
+		})
 	})
 }
