@@ -41,6 +41,7 @@ type conn struct {
 
 	in     []byte // input not executed yet, in memory of its own
 	intake intake // the large argument being received
+	large  bool   // the last request had one
 	parked int    // bytes of the request that has asked to be parked
 	// heldBytes are those of the request at the start of in when it has been
 	// parsed already, and was held.

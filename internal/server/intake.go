@@ -23,7 +23,7 @@ func (c *conn) receive(rest []byte) []byte {
 		return rest
 	}
 	t := &c.intake
-	t.want = n
+	t.want, c.large = n, true
 	if !c.staged {
 		t.data = c.srv.exec.Receive(c.session, before, n)
 	}

@@ -81,6 +81,9 @@ const (
 const (
 	// turnLarge is the most that one turn reads of a large argument.
 	turnLarge = 512 << 10
+	// headBytes is what is read into the loop's buffer where a large argument may
+	// follow: the request up to it, and little that has to be copied from there.
+	headBytes = 4 << 10
 	// turnOutput is the output after which a turn ends.
 	turnOutput = 1 << 20
 	// gatheredEvents is after how many events what is for other nodes leaves at the
@@ -382,8 +385,8 @@ func (l *loop) input(c *loopConn) (buf []byte, have int) {
 // become complete. At the end of the stream the connection is to be closed.
 func (l *loop) fill(c *loopConn, buf []byte, have int) (length int, ok bool) {
 	room := buf[have:]
-	if len(room) > turnLarge {
-		room = room[:turnLarge]
+	if most := c.mostInput(); len(room) > most {
+		room = room[:most]
 	}
 	var direct []byte
 	if c.intake.active() {
@@ -412,6 +415,17 @@ func (l *loop) fill(c *loopConn, buf []byte, have int) (length int, ok bool) {
 		c.measureInput()
 	}
 	return length, ok
+}
+
+// mostInput returns how much to read at once of what is not known to be a large
+// argument. Who has sent one is likely to send the next, of which as little as
+// possible is to arrive in the wrong place; once, since that costs another read.
+func (c *loopConn) mostInput() int {
+	if !c.large {
+		return turnLarge
+	}
+	c.large = c.intake.active()
+	return headBytes
 }
 
 // lendOutput gives a connection the loop's buffer for its replies.
