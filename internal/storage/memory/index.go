@@ -32,6 +32,7 @@ type index struct {
 	cursor   uint64 // first slot of old that has not been moved
 	released uint64 // slots of old whose memory has been given back
 	count    uint64
+	crowded  uint64 // count at which a smaller table has turned out too crowded; 0: none has
 	hint     *hint  // where others learn the table's place; may be nil
 	arena    *arena // where small tables are; nil: every table has its own region
 	owner    Ref    // what the arena knows the tables by: keyspace.number
@@ -54,6 +55,10 @@ const (
 	moveAtOnce  = 1 << 12 // tables up to this size grow in one step
 	moveStep    = 32      // slots moved per change while growing
 	releaseStep = 1 << 15 // slots given back to the system at a time
+	// displaced is how far behind its home an entry may be put when a table is filled.
+	// At the fill that a table begins with no entry is, as long as hashes are spread
+	// evenly. What is left when entries go in the order of their hashes is not.
+	displaced = indexTail
 )
 
 func newTable(n uint64) table {
@@ -125,15 +130,10 @@ func (x *index) replace(hash uint32, from, to Ref) {
 // insert adds an entry that is not in the index.
 func (x *index) insert(hash uint32, ref Ref) {
 	x.grow()
-	t, i := x.in(hash)
-	if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
+	for t, i := x.in(hash); !t.insert(i, uint64(hash)<<32|uint64(ref)); t, i = x.in(hash) {
 		x.finishMove()
-		x.resize(x.n + x.n/4)
+		x.resize(x.n + max(x.n/4, 1))
 		x.finishMove()
-		t, i = x.in(hash)
-		if !t.insert(i, uint64(hash)<<32|uint64(ref)) {
-			panic("memory: index: no room after growing")
-		}
 	}
 	x.count++
 }
@@ -192,6 +192,7 @@ func (x *index) grow() {
 	case x.old.n != 0:
 		x.move(moveStep)
 	case x.count >= x.n-x.n/16-x.n/64: // 92 %
+		x.crowded = 0
 		x.resize(x.larger())
 	}
 }
@@ -201,9 +202,15 @@ func (x *index) shrink() {
 	switch {
 	case x.old.n != 0:
 		x.move(moveStep)
-	case x.n > x.least() && x.count < x.n*2/5:
+	case x.isSparse():
 		x.resize(max(x.least(), x.n*5/8))
 	}
+}
+
+// isSparse reports whether the table is to be made smaller. After an attempt in vain
+// half of the entries have to go before the next.
+func (x *index) isSparse() bool {
+	return x.n > x.least() && x.count < x.n*2/5 && (x.crowded == 0 || x.count <= x.crowded/2)
 }
 
 // larger returns the homes of the next larger table. Where there are many
@@ -257,7 +264,7 @@ func (x *index) settle() bool {
 			x.free()
 			return true
 		}
-		if x.n <= x.least() || x.count >= x.n*2/5 {
+		if !x.isSparse() {
 			return false
 		}
 		x.shrink()
@@ -289,8 +296,9 @@ func (x *index) move(n uint64) {
 			continue
 		}
 		hash = uint32(s >> 32)
-		if !x.table.insert(x.home(hash), s) {
-			panic("memory: index: tail of the new table is full")
+		if !x.table.append(s) {
+			x.merge()
+			return
 		}
 		x.boundary = uint64(hash) + 1
 	}
@@ -303,6 +311,55 @@ func (x *index) move(n uint64) {
 		x.old.region.Decommit(8*x.released, 8*(x.cursor-x.released))
 		x.released = x.cursor
 	}
+}
+
+// append puts a slot behind all others, none of which has a higher hash. It reports
+// false when that is too far from its home, or beyond the tail.
+func (t *table) append(s uint64) bool {
+	home := t.home(uint32(s >> 32))
+	i := max(home, t.last)
+	for i > home && t.slots[i-1] == 0 {
+		i-- // no gap may be between a slot and its home
+	}
+	if i-home > displaced || i >= uint64(len(t.slots))-1 {
+		return false
+	}
+	t.slots[i] = s
+	t.last = max(t.last, i+1)
+	return true
+}
+
+// merge ends a change of size for which the new table has turned out too crowded,
+// with one that is large enough.
+func (x *index) merge() {
+	n := x.n
+	for fits := false; !fits; {
+		n += max(n/4, 1)
+		t := newTable(n)
+		fits = t.fill(x.table.slots[:x.last]) && t.fill(x.old.slots[x.cursor:x.old.last])
+		if !fits {
+			x.drop(&t)
+			continue
+		}
+		if n >= x.old.n {
+			x.crowded = x.count
+		}
+		x.drop(&x.table)
+		x.drop(&x.old)
+		x.table, x.cursor, x.released, x.boundary = t, 0, 0, allHashes
+	}
+	x.publish()
+}
+
+// fill appends all slots of a list that ascends. It reports false when they do not
+// fit.
+func (t *table) fill(slots []uint64) bool {
+	for _, s := range slots {
+		if s != 0 && !t.append(s) {
+			return false
+		}
+	}
+	return true
 }
 
 // ascend calls fn for the entries with a hash of at least from, in ascending

@@ -33,13 +33,18 @@ func (x *index) newPacked(n uint64) table {
 }
 
 // repack makes a packed table of n homes the index's only one; more homes than
-// n, when the tail is too short for what is in it.
+// n, when that is too crowded.
 func (x *index) repack(n uint64) {
 	x.finishMove()
+	shrinks := n < x.n
 	t := x.newPacked(n)
-	for !t.fill(&x.table) {
+	for !t.fill(x.slots[:x.last]) {
 		x.drop(&t)
-		if n += max(n/4, 1); n > packedMax {
+		switch n += max(n/4, 1); {
+		case shrinks && n >= x.n:
+			x.crowded = x.count
+			return
+		case n > packedMax:
 			x.begin(n)
 			x.finishMove()
 			return
@@ -49,25 +54,6 @@ func (x *index) repack(n uint64) {
 	x.drop(&x.table)
 	x.table, x.boundary = t, allHashes
 	x.publish()
-}
-
-// fill copies all slots of another table into an empty one. It reports false
-// when they do not fit.
-func (t *table) fill(from *table) bool {
-	next, end := uint64(0), uint64(len(t.slots))-1
-	for _, s := range from.slots[:from.last] {
-		if s == 0 {
-			continue
-		}
-		i := max(t.home(uint32(s>>32)), next)
-		if i >= end {
-			return false
-		}
-		t.slots[i] = s
-		next = i + 1
-	}
-	t.last = next
-	return true
 }
 
 // relocated tells the index that the arena has moved its table.
