@@ -109,6 +109,7 @@ func (m *Member) inherit(p int, former, v *cluster.View) bool {
 		if !m.mayBeginEmpty(p, former, r) {
 			return false // this process is a new one: see controller.Report.Empty
 		}
+		m.awaitDropped(p)
 		m.cfg.Store.FlushPartition(p) // what an overtaken fill may have left
 		m.receiver.Drop(p)
 	} else if m.cfg.Moves.Replicas > 0 {

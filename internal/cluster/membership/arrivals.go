@@ -50,6 +50,7 @@ func (m *Member) takes(v *cluster.View, p int, from cluster.NodeID) bool {
 		return false
 	}
 	if m.has.get(p) == nothing {
+		m.awaitDropped(p)
 		m.has.set(p, incoming)
 	}
 	return true

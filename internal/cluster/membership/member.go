@@ -135,6 +135,8 @@ type Member struct {
 	// arriving is held as a reader while a record of a copy is applied, and as
 	// the writer to make a partition active.
 	arriving sync.RWMutex
+	// dropping are held, by partition, while what the node had of it is dropped.
+	dropping [cluster.Partitions]sync.Mutex
 
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -228,7 +228,18 @@ func (m *Member) forget(p int, r *cluster.Row, self int16) {
 	if r.Target == self || slices.Contains(r.Replicas, self) || m.has.get(p) == nothing {
 		return
 	}
+	m.dropping[p].Lock()
 	m.has.set(p, nothing)
 	m.receiver.Drop(p)
-	m.goes(func() { m.cfg.Store.FlushPartition(p) })
+	m.goes(func() {
+		defer m.dropping[p].Unlock()
+		m.cfg.Store.FlushPartition(p)
+	})
+}
+
+// awaitDropped waits until what this node had of a partition before is gone: it would
+// take with it what comes next.
+func (m *Member) awaitDropped(p int) {
+	m.dropping[p].Lock()
+	defer m.dropping[p].Unlock()
 }
