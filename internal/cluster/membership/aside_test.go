@@ -57,11 +57,15 @@ func TestStepAside(t *testing.T) {
 	if stays, err := b.member.Retire(ctx); err != nil || stays != 0 {
 		t.Errorf("%d partitions stay: %v", stays, err)
 	}
-	for p, r := range w.settled(2).Rows {
-		if len(r.InSync) != 1 {
-			t.Fatalf("partition %d has %d copies in sync", p, len(r.InSync))
+	w.settled(2)
+	w.until("every partition has one copy in sync", func() bool {
+		for _, r := range c.member.View().Rows {
+			if len(r.InSync) != 1 {
+				return false
+			}
 		}
-	}
+		return true
+	})
 	if n := nodeOf(c.member.Status(), b.id); !n.Aside || n.Partitions != 0 || n.Replaceable != 0 {
 		t.Errorf("it is shown as %+v", n)
 	}
