@@ -14,32 +14,32 @@ type list struct {
 
 // pushFront links r, which is in no list, at the front.
 func (l *list) pushFront(e Entries, r Ref, n *Node, size uint32) {
-	n.Prev, n.Next = 0, l.head
-	if l.head != 0 {
-		e.Node(l.head).Prev = r
-	} else {
-		l.tail = r
-	}
-	l.head = r
-	l.count++
-	l.bytes += uint64(size)
+	l.link(e, 0, l.head, r, n, size)
 }
 
 // insertBehind links r, which is in no list, behind a member, or at the front when
 // that is zero.
 func (l *list) insertBehind(e Entries, member, r Ref, n *Node, size uint32) {
-	if member == 0 {
-		l.pushFront(e, r, n, size)
-		return
+	next := l.head
+	if member != 0 {
+		next = e.Node(member).Next
 	}
-	before := e.Node(member)
-	n.Prev, n.Next = member, before.Next
-	if n.Next != 0 {
-		e.Node(n.Next).Prev = r
+	l.link(e, member, next, r, n, size)
+}
+
+// link puts r between two neighbours; zero is none on that side.
+func (l *list) link(e Entries, prev, next, r Ref, n *Node, size uint32) {
+	n.Prev, n.Next = prev, next
+	if prev != 0 {
+		e.Node(prev).Next = r
+	} else {
+		l.head = r
+	}
+	if next != 0 {
+		e.Node(next).Prev = r
 	} else {
 		l.tail = r
 	}
-	before.Next = r
 	l.count++
 	l.bytes += uint64(size)
 }

@@ -130,8 +130,11 @@ func (m *Monitor) Stopping() { m.phase.Store(stopping) }
 // Ready tells whether the node serves clients: in a cluster it must know which
 // node owns what, and not be cut off.
 func (m *Monitor) Ready() bool {
-	if m.phase.Load() != serving || m.cfg.Cluster == nil {
-		return m.phase.Load() == serving
+	if m.phase.Load() != serving {
+		return false
+	}
+	if m.cfg.Cluster == nil {
+		return true
 	}
 	c := m.cfg.Cluster()
 	return c.Routed && !c.CutOff

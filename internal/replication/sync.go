@@ -51,9 +51,9 @@ const (
 
 // Sync compares the copies of what this node owns with it until ctx ends: a
 // two-hundredth of the partitions for each interval, ten intervals at a time, so that
-// a round of all takes 200 times every, or longer where there is much. To each copy that has caught up it sends
-// what the entries of a range come to, at the place in the stream where that is
-// so; see [Receiver.Apply] for what follows.
+// a round of all takes 200 times every, or longer where there is much. To each copy
+// that has caught up it sends what the entries of a range come to, at the place in
+// the stream where that is so; see [Receiver.Apply] for what follows.
 func (l *Logs) Sync(ctx context.Context, every time.Duration, counters *Counters) {
 	s := newSyncer(l, counters)
 	step := 0

@@ -123,11 +123,11 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 	if v == nil || len(v.Nodes) < 2 {
 		return ""
 	}
-	all := leader == m.id || isWatcher(v, m.id) || m.lonelySince > 0
+	all := m.listensToAll(v, leader) || m.lonelySince > 0
 	changed := false
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
-		if n.ID == m.id || n.State == cluster.Left || !all && n.ID != leader {
+		if !m.listensTo(n, leader, all) {
 			m.ignore(n.ID)
 			continue
 		}
@@ -166,10 +166,10 @@ func (m *Member) isDeaf() bool {
 	if v == nil || m.cfg.Moves.Replicas == 0 {
 		return false
 	}
-	all, others := leader == m.id || isWatcher(v, m.id), false
+	all, others := m.listensToAll(v, leader), false
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
-		if n.ID == m.id || n.State == cluster.Left || !all && n.ID != leader || !m.Alive(n.ID) {
+		if !m.listensTo(n, leader, all) || !m.Alive(n.ID) {
 			continue
 		}
 		switch h := m.cfg.Peers.Hear(n); {
@@ -181,6 +181,18 @@ func (m *Member) isDeaf() bool {
 		}
 	}
 	return others
+}
+
+// listensToAll reports whether this node may follow the controller, or is it, and so
+// listens to all others.
+func (m *Member) listensToAll(v *cluster.View, leader cluster.NodeID) bool {
+	return leader == m.id || isWatcher(v, m.id)
+}
+
+// listensTo reports whether this node listens to another one: to all of them, or to
+// the controller alone.
+func (m *Member) listensTo(n *cluster.Node, leader cluster.NodeID, all bool) bool {
+	return n.ID != m.id && n.State != cluster.Left && (all || n.ID == leader)
 }
 
 // isWatcher reports whether a node is to listen to all others.
