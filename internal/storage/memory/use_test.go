@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,9 @@ func TestIdle(t *testing.T) {
 
 func testIdle(t *rapid.T, c Config) {
 	now := testStart
-	c.Clock = func() int64 { return now }
+	var clock atomic.Int64 // now, for the store's own goroutines
+	clock.Store(now)
+	c.Clock = clock.Load
 	policy := rapid.SampledFrom(eviction.Names())
 	c.Policy = policy.Draw(t, "policy")
 	s, err := Open(c)
@@ -44,6 +47,7 @@ func testIdle(t *rapid.T, c Config) {
 	model := map[string]entry{}
 	for range rapid.IntRange(1, 100).Draw(t, "steps") {
 		now += rapid.Int64Range(0, 3000).Draw(t, "time")
+		clock.Store(now)
 		key := fmt.Sprint(rapid.IntRange(0, 20).Draw(t, "key"))
 		h := s.Lock(0, []byte(key), now)
 		e, found := h.Peek()
