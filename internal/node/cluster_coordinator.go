@@ -4,28 +4,23 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strconv"
 
 	"github.com/larder-cache/larder/internal/config/etcd"
 )
 
 // coordinate makes the node a coordinator when it was told to be one. When that
-// fails the node goes on without: it is a member all the same.
+// fails the node goes on without, and keepRole tries again: it is a member all the
+// same, and on the list of those who are to be coordinators.
 func (c *clustered) coordinate(ctx context.Context) error {
 	if !c.id.Coordinator {
 		return nil
 	}
 	member, err := etcd.Join(ctx, c.memberConfig(), c.store)
 	if err != nil {
-		c.log.Error("this node could not become a coordinator, and goes on without", "reason", err)
-		c.id.Coordinator, c.self.Coordinator = false, false
-		if _, err := c.amendCoordinators(ctx, func(list []coordinatorRecord) []coordinatorRecord {
-			return slices.DeleteFunc(list, func(o coordinatorRecord) bool { return o.Node == c.id.Node })
-		}); err != nil {
-			return err
-		}
-		return c.dir.SetIdentity(c.id)
+		c.log.Error("this node could not become a coordinator, and tries again while it serves", "reason", err)
+		c.self.Coordinator = false
+		return c.setCoordinating(false)
 	}
 	c.coordinator, c.self.Coordinator = member, true
 	through := c.store

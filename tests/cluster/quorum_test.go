@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/nodes"
+	"github.com/larder-cache/larder/internal/ports"
 )
 
 // applied waits until a setting is in force at every node that runs.
@@ -153,4 +155,39 @@ func TestReplaceCoordinator(t *testing.T) {
 	}
 	put(t, n[1], "k", 500)
 	check(t, n[0], "k", 500)
+}
+
+// TestCoordinatorThatCannotBegin: the port of a node that is to be a coordinator is
+// taken. It joins and serves without, and is a coordinator as soon as it can be.
+func TestCoordinatorThatCannotBegin(t *testing.T) {
+	c := grow(t, 1)
+	b, err := ports.Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Release)
+	taken, err := net.Listen("tcp", b.Address(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	n, err := c.Add(within(t), configured(t, "cluster:", "  etcd:", "    peer: "+b.Address(0))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, c, nodes.Members(2), nodes.Balanced(2))
+	put(t, n, "k", 100)
+	if out := n.Tail(100); !strings.Contains(out, "could not become a coordinator") || !strings.Contains(out, b.Address(0)) {
+		t.Errorf("it does not say why it is none:\n%s", out)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "two coordinators", func(context.Context) error {
+		if out, err := larder(t, n, "cluster", "coordinators"); err != nil || strings.Count(out, "well") != 2 {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+	check(t, c.Nodes()[0], "k", 100)
 }

@@ -69,17 +69,26 @@ func (m *Member) stand(ctx context.Context) error {
 	return m.server.Server.Process(ctx, &raftpb.Message{Type: raftpb.MsgTimeoutNow.Enum(), From: &own, To: &own})
 }
 
-// errNoLeader is that an election goes on.
-var errNoLeader = errors.New("there is no leader yet")
+// Why a member that is alone is not ready.
+var (
+	errNoLeader  = errors.New("there is no leader yet")
+	errNoVersion = errors.New("the version of the cluster is not decided yet")
+)
 
 // elect has a member that is alone elect itself. It is refused until the member has
-// applied what it was begun with.
+// applied what it was begun with. The leader's first act is to decide the version of
+// the cluster; a member that joined before would take it for an incompatible one.
 func (m *Member) elect() error {
 	s := m.server.Server
-	if len(s.Cluster().Members()) > 1 || s.Leader() != 0 {
+	switch {
+	case len(s.Cluster().Members()) > 1:
 		return nil
+	case s.Leader() == 0:
+		ctx, cancel := m.conn.bounded(context.Background())
+		defer cancel()
+		return errors.Join(errNoLeader, m.stand(ctx))
+	case s.ClusterVersion() == nil:
+		return errNoVersion
 	}
-	ctx, cancel := m.conn.bounded(context.Background())
-	defer cancel()
-	return errors.Join(errNoLeader, m.stand(ctx))
+	return nil
 }
