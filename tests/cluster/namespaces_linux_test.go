@@ -118,11 +118,14 @@ func TestDeafOwner(t *testing.T) {
 	list := c.Nodes()
 	for _, deaf := range []*nodes.Node{list[2], list[0]} {
 		var others []*nodes.Node
+		var from []string
 		for _, n := range list {
 			if n != deaf {
-				others = append(others, n)
-				cut(t, n, deaf)
+				others, from = append(others, n), append(from, n.Space.Address)
 			}
+		}
+		if err := deaf.Space.Drop(nodes.Filter{From: from}); err != nil {
+			t.Fatal(err)
 		}
 		for _, n := range others {
 			for i := range 300 {
@@ -139,9 +142,7 @@ func TestDeafOwner(t *testing.T) {
 			}
 			return nil
 		})
-		for _, n := range others {
-			heal(t, n)
-		}
+		heal(t, deaf)
 		await(t, c, nodes.Members(3), nodes.Copied(1))
 		for i := range 300 {
 			if r, err := deaf.Do(within(t), "GET", fmt.Sprintf("%s:%d", deaf.Name, i)); err != nil || r.Text != "x" {

@@ -49,7 +49,8 @@ type testNode struct {
 	done   sync.WaitGroup
 	dead   atomic.Bool
 	killed chan struct{} // closed when it is killed
-	// abandoned are the nodes that it has given up, deaf those that it does not hear.
+	// abandoned are the nodes that it has given up, deaf those that it does not hear:
+	// true, or for how long.
 	abandoned, deaf sync.Map
 	asked           atomic.Int64 // how often it has asked who hears the controller
 	doubts          atomic.Int32 // questions whether a node is reached
@@ -155,7 +156,10 @@ func (n *testNode) Call(_ context.Context, to *cluster.Node, kind uint8, payload
 
 // Hear implements [Peers].
 func (n *testNode) Hear(to *cluster.Node) Hearing {
-	if _, deaf := n.deaf.Load(to.ID); deaf {
+	if silence, deaf := n.deaf.Load(to.ID); deaf {
+		if d, ok := silence.(time.Duration); ok {
+			return Hearing{Silent: d}
+		}
 		return Hearing{Silent: time.Hour}
 	}
 	if n.trusts.Load() {

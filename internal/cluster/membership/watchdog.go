@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/larder-cache/larder/internal/cluster"
@@ -125,6 +126,7 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 	}
 	all := m.listensToAll(v, leader) || m.lonelySince > 0
 	changed := false
+	waits := sync.OnceValue(func() bool { return m.mayBeDeaf(patience) })
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		if !m.listensTo(n, leader, all) {
@@ -135,7 +137,7 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 		switch h := m.cfg.Peers.Hear(n); {
 		case h.Gone:
 			s = gone
-		case h.Silent >= patience:
+		case h.Silent >= patience && !waits():
 			s = silent
 		}
 		if m.hear(n.ID, s) {
@@ -160,27 +162,52 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 // it says arrives. A controller that believed it would leave the partitions to nobody
 // but this node.
 func (m *Member) isDeaf() bool {
+	if m.cfg.Moves.Replicas == 0 {
+		return false
+	}
+	missed, of := m.unheardFor(freshAfter)
+	return missed > 0 && missed == of
+}
+
+// mayBeDeaf reports whether it is not yet clear whether nodes that have been silent
+// for as long as patience are to be missed, or this node hears nothing: most have not
+// just been heard, but not for long enough to say that this node is alone. A controller
+// that took the first for dead before the next falls silent too would give up copies
+// that its own partitions need.
+func (m *Member) mayBeDeaf(patience time.Duration) bool {
+	doubted, of := m.unheardFor(patience - silentAfter + freshAfter)
+	if 2*doubted <= of+1 {
+		return false
+	}
+	silent, of := m.unheardFor(patience)
+	return 2*silent <= of+1
+}
+
+// unheardFor counts the nodes of which nothing has been heard for as long as after, of
+// those that this node listens to and whose processes have not ended.
+func (m *Member) unheardFor(after time.Duration) (missed, of int) {
 	m.mu.Lock()
 	v, leader := m.view, m.leader
 	m.mu.Unlock()
-	if v == nil || m.cfg.Moves.Replicas == 0 {
-		return false
+	if v == nil {
+		return 0, 0
 	}
-	all, others := m.listensToAll(v, leader), false
+	all := m.listensToAll(v, leader)
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		if !m.listensTo(n, leader, all) || !m.Alive(n.ID) {
 			continue
 		}
-		switch h := m.cfg.Peers.Hear(n); {
-		case h.Gone:
-		case h.Silent < freshAfter:
-			return false
-		default:
-			others = true
+		h := m.cfg.Peers.Hear(n)
+		if h.Gone {
+			continue
+		}
+		of++
+		if h.Silent >= after {
+			missed++
 		}
 	}
-	return others
+	return missed, of
 }
 
 // listensToAll reports whether this node may follow the controller, or is it, and so

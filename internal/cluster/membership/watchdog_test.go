@@ -190,6 +190,38 @@ func TestDeaf(t *testing.T) {
 	}
 }
 
+// TestMayBeDeaf: a node is missed once it is clear that it is not this node that
+// hears nothing.
+func TestMayBeDeaf(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))
+	w.settled(3)
+	const patience = silentAfter + 80*time.Millisecond // of a busy machine
+	for _, row := range []struct {
+		first, second time.Duration
+		want          bool
+	}{
+		{patience, 0, false},
+		{patience, patience - silentAfter + freshAfter - 1, false},
+		{patience, patience - silentAfter + freshAfter, true},
+		{patience, patience - 1, true},
+		{patience, patience, false}, // it is: most are silent
+	} {
+		c.deaf.Store(a.id, row.first)
+		c.deaf.Store(b.id, row.second)
+		if got := c.member.mayBeDeaf(patience); got != row.want {
+			t.Errorf("silent for %v and %v: %t", row.first, row.second, got)
+		}
+	}
+	c.deaf.Store(a.id, time.Hour)
+	c.deaf.Store(b.id, time.Duration(0))
+	w.until("the first is missed", func() bool { return !c.member.hearsAll() })
+	c.deaf.Clear()
+	for _, n := range []*testNode{c, b, a} {
+		n.stop()
+	}
+}
+
 // TestAloneCountsTheLiving: processes that have ended, and nodes that are not
 // registered, are not missed.
 func TestAloneCountsTheLiving(t *testing.T) {
