@@ -99,6 +99,7 @@ func (m *Member) term(term Term) {
 	m.lead.leading, m.lead.since = true, m.now()
 	clear(m.lead.promises)
 	m.lead.mu.Unlock()
+	m.forgetView() // others may have written since the last term
 	defer func() {
 		m.lead.mu.Lock()
 		m.lead.leading = false

@@ -97,6 +97,33 @@ func TestControllerThatIsAlone(t *testing.T) {
 	}
 }
 
+// TestSecondTerm: a controller that is elected again goes by the view that others have
+// written meanwhile, also when it had nothing to do by the one that it knew.
+func TestSecondTerm(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.start(1, 1, withCopies(1)), w.start(2, 1, withCopies(1)), w.start(3, 1, withCopies(1))
+	w.settled(3)
+	w.copied(1)
+	for _, n := range []*testNode{b, c} {
+		a.deaf.Store(n.id, true)
+		n.deaf.Store(a.id, true)
+	}
+	w.until("it is followed", func() bool {
+		v := b.member.View()
+		return v.Owned()[v.Index(a.id)] == 0
+	})
+	b.deaf.Store(c.id, true)
+	c.deaf.Store(b.id, true)
+	a.deaf.Clear()
+	w.until("it is elected again", func() bool { id, _ := w.controller(); return id == a.id })
+	b.deaf.Clear()
+	c.deaf.Clear()
+	w.settled(3)
+	for _, n := range []*testNode{c, b, a} {
+		n.stop()
+	}
+}
+
 // TestCutOff: who hears nobody serves nothing that others have a part in, and ends what
 // waits for them, until it hears them again. It is so for those that listen to all
 // others, and for the rest, which find out when the controller is silent.
