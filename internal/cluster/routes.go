@@ -80,6 +80,23 @@ func (r *Routes) CutOff(missed []NodeID) {
 	}
 }
 
+// SameWays reports whether a request that goes by r may as well go by the routes of
+// the same node that follow it: every partition is where it was, under the same
+// epoch, the nodes are those there were, and what this node holds in sync it still
+// does. So what differs is who else has copies.
+func (r *Routes) SameWays(next *Routes) bool {
+	if r.Self != next.Self || r.IsCutOff != next.IsCutOff || r.places != next.places || !slices.Equal(r.View.Nodes, next.View.Nodes) {
+		return false
+	}
+	for p := range r.places {
+		a, b := &r.View.Rows[p], &next.View.Rows[p]
+		if a.Epoch != b.Epoch || a.Target != b.Target || r.HasCopy(p) && !next.HasCopy(p) {
+			return false
+		}
+	}
+	return true
+}
+
 // At returns the place of a partition.
 func (r *Routes) At(partition int) Place { return r.places[partition] }
 

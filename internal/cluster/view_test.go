@@ -154,6 +154,44 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// Routes have the same ways when nothing is elsewhere, and what the node has of
+// others' partitions is not less.
+func TestSameWays(t *testing.T) {
+	a, b := NodeID(strings.Repeat("a", 40)), NodeID(strings.Repeat("b", 40))
+	v := NewView([]Node{{ID: a}, {ID: b}})
+	for p := range v.Rows {
+		v.Rows[p].Owner, v.Rows[p].Epoch = int16(p%2), 1
+	}
+	v.Rows[1].Replicas, v.Rows[1].InSync = []int16{0}, []int16{0}
+	ready := func(int) bool { return true }
+	before := NewRoutes(v, a, ready)
+	for _, c := range []struct {
+		name   string
+		change func(*View)
+		same   bool
+	}{
+		{"nothing", func(*View) {}, true},
+		{"a learner elsewhere", func(v *View) { v.Rows[0].Replicas = []int16{1} }, true},
+		{"a copy in sync elsewhere", func(v *View) { v.Rows[0].Replicas, v.Rows[0].InSync = []int16{1}, []int16{1} }, true},
+		{"a copy in sync here", func(v *View) { v.Rows[3].Replicas, v.Rows[3].InSync = []int16{0}, []int16{0} }, true},
+		{"no copy here any more", func(v *View) { v.Rows[1].InSync = nil }, false},
+		{"another owner", func(v *View) { v.Rows[0].Owner = 1 }, false},
+		{"another epoch", func(v *View) { v.Rows[0].Epoch = 2 }, false},
+		{"a target", func(v *View) { v.Rows[0].Target = 1 }, false},
+		{"another address", func(v *View) { v.Nodes[1].Peer = "b:1" }, false},
+	} {
+		next := v.Clone()
+		c.change(next)
+		next.Version++
+		if got := before.SameWays(NewRoutes(next, a, ready)); got != c.same {
+			t.Errorf("%s: %v, want %v", c.name, got, c.same)
+		}
+	}
+	if before.SameWays(NewRoutes(v, a, func(p int) bool { return p != 0 })) {
+		t.Error("a partition that is not ready any more has the same way")
+	}
+}
+
 func TestParseNodeID(t *testing.T) {
 	id := NewNodeID()
 	if got, err := ParseNodeID(string(id)); err != nil || got != id {

@@ -175,7 +175,7 @@ func (c *Context) sweepAll(q sweep, take func(*swept)) bool {
 			c.Error(round.refusal)
 			return false
 		default:
-			if s.waitFor(x, x.routes.next(), min(until-now, retryEvery), false) == waitGone {
+			if s.waitFor(x, x.routes.after(s.routes), min(until-now, retryEvery), false) == waitGone {
 				c.Close()
 				return false
 			}

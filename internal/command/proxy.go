@@ -155,7 +155,7 @@ func (x *Executor) awaitView(s *Session, version uint64) {
 	until := x.clock.monotonic() + viewWait
 	for s.routes == nil || s.routes.Version() < version {
 		left := until - x.clock.monotonic()
-		if left <= 0 || s.waitFor(x, x.routes.next(), left, false) == waitGone {
+		if left <= 0 || s.waitFor(x, x.routes.after(s.routes), left, false) == waitGone {
 			return
 		}
 	}

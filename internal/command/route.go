@@ -22,9 +22,10 @@ import (
 //	Nowhere   CLUSTERDOWN
 //	Unreached CLUSTERDOWN, since this node is cut off from most others
 //
-// Invariant: a table is replaced while no batch is inside; see [isolation]. So
-// what is looked up before a command holds while it runs, and no write comes
-// after the partition was given away. After a wait it is looked up again.
+// Invariant: a table is replaced while no batch is inside, see [isolation], or by
+// one that has the same ways. So what is looked up before a command holds while it
+// runs, and no write comes after the partition was given away. After a wait it is
+// looked up again.
 
 // routeTable is where the routes in force are.
 type routeTable struct {
@@ -32,7 +33,7 @@ type routeTable struct {
 
 	mu       sync.Mutex
 	keeper   *Session      // GUARDED_BY(mu): keeps the others out
-	replaced chan struct{} // GUARDED_BY(changes): closed when there is another table
+	replaced chan struct{} // GUARDED_BY(changes): closed when there is another table; nil: nobody waits
 	changes  sync.Mutex
 }
 
@@ -62,8 +63,9 @@ const (
 // It returns when the table is in force: every request from then on goes by it,
 // and every request that went by the one before has been executed, forwarded,
 // or waits and will go by the new one. It waits for the batches that are at work, no
-// longer than a turn of an event loop takes. The store has to have partitions. Safe
-// for concurrent use.
+// longer than a turn of an event loop takes; not when the new table has the same
+// ways, by which they may go on: see [cluster.Routes.SameWays]. The store has to have
+// partitions. Safe for concurrent use.
 func (x *Executor) Reroute(r *cluster.Routes) {
 	t := &x.routes
 	t.mu.Lock()
@@ -72,13 +74,22 @@ func (x *Executor) Reroute(r *cluster.Routes) {
 		t.keeper = &Session{MayBlock: true}
 	}
 	s := t.keeper
+	if former := t.now.Load(); former != nil && r != nil && former.SameWays(r) {
+		t.replace(r)
+		return
+	}
 	x.isolation.enter(s)
 	x.isolation.exclude(x, s)
-	t.now.Store(r)
+	t.replace(r)
 	x.isolation.readmit(s)
 	x.isolation.leave(s, 0)
+}
+
+// replace puts a table in place of the one in force, and tells who waits for that.
+func (t *routeTable) replace(r *cluster.Routes) {
 	t.changes.Lock()
 	defer t.changes.Unlock()
+	t.now.Store(r)
 	if t.replaced != nil {
 		close(t.replaced)
 		t.replaced = nil
@@ -89,11 +100,15 @@ func (x *Executor) Reroute(r *cluster.Routes) {
 // replaced at any time.
 func (x *Executor) Routes() *cluster.Routes { return x.routes.now.Load() }
 
-// next returns a channel that is closed when the table is replaced. To be asked
-// for inside a batch, so that no change is missed.
-func (t *routeTable) next() <-chan struct{} {
+// after returns a channel that is closed when another table than r is in force.
+func (t *routeTable) after(r *cluster.Routes) <-chan struct{} {
 	t.changes.Lock()
 	defer t.changes.Unlock()
+	if t.now.Load() != r {
+		over := make(chan struct{})
+		close(over)
+		return over
+	}
 	if t.replaced == nil {
 		t.replaced = make(chan struct{})
 	}
@@ -345,7 +360,7 @@ func (x *Executor) awaitWay(s *Session, find func() way, there func(way) answer)
 			}
 			return verdict{refusal: text}
 		}
-		if s.waitFor(x, x.routes.next(), min(left, pause), false) == waitGone {
+		if s.waitFor(x, x.routes.after(s.routes), min(left, pause), false) == waitGone {
 			return verdict{gone: true}
 		}
 	}

@@ -140,7 +140,8 @@ func TestHotCommandsDoNotAllocateInCluster(t *testing.T) {
 // A table is in force for all of a batch, and comes soon although nobody rests.
 func TestRerouteAmongBusyClients(t *testing.T) {
 	w := newWorld(t)
-	tables := []*cluster.Routes{routesTo(all), routesTo(all)}
+	other := (hashing.PartitionOf([]byte("k")) + 1) % cluster.Partitions
+	tables := []*cluster.Routes{routesTo(all), routesTo(func(p int) bool { return p != other })}
 	w.x.Reroute(tables[0])
 	var stop atomic.Bool
 	var batches atomic.Int64
@@ -177,6 +178,36 @@ func TestRerouteAmongBusyClients(t *testing.T) {
 	work.Wait()
 	slices.Sort(took)
 	t.Logf("median %v, longest %v", took[len(took)/2], took[len(took)-1])
+}
+
+// A table with the same ways does not wait for the batches at work; one with others
+// does. Who waits for another table than the one it has seen misses none.
+func TestRerouteWithTheSameWays(t *testing.T) {
+	w := newWorld(t)
+	first, same := routesTo(all), routesTo(all)
+	w.x.Reroute(first)
+	c := w.connect("2")
+	w.x.Begin(c.s)
+	next := w.x.routes.after(first)
+	w.x.Reroute(same) // returns, though a batch is inside
+	if w.x.Routes() != same || c.s.routes != first {
+		t.Error("the table is not replaced, or that of a batch is")
+	}
+	<-next
+	<-w.x.routes.after(first)
+	moved := make(chan struct{})
+	go func() {
+		w.x.Reroute(routesTo(func(p int) bool { return p != 0 }))
+		close(moved)
+	}()
+	for !w.x.isolation.raised.Load() { // it is about to wait
+		runtime.Gosched()
+	}
+	if w.x.Routes() != same {
+		t.Error("a table with other ways came in the middle of a batch")
+	}
+	w.x.End(c.s)
+	<-moved
 }
 
 func BenchmarkRoute(b *testing.B) {
