@@ -39,6 +39,9 @@ type Output struct {
 	// View is what to write, on condition that Input.View is still in force. Nil:
 	// nothing is to be changed.
 	View *cluster.View
+	// CanWait: nobody waits for View. It may be left unwritten for a while, and be
+	// decided anew with what has happened until then.
+	CanWait bool
 	// Presumed are the nodes whose death View relies on, by ID. Whoever writes it
 	// does so on condition that none of them is registered at that moment: what
 	// this controller knows of them may be old, and a node that has come back may
@@ -96,6 +99,7 @@ func (c *Controller) Decide(in Input) Output {
 	out := Output{
 		Prepare: d.prepare, Unavailable: d.unavailable,
 		Events: d.told(), Remaining: d.remaining, Drained: d.drained(), Held: d.held,
+		CanWait: !slices.ContainsFunc(d.happened, happening.isUrgent),
 	}
 	if d.changed {
 		d.view.Version++

@@ -49,6 +49,16 @@ type happening struct {
 	why       string
 }
 
+// isUrgent reports whether somebody may wait for what has happened: all but the
+// steps of moves and copies that go as planned.
+func (h happening) isUrgent() bool {
+	switch h.kind {
+	case Begun, Swapped, Arrival, Learning, Synced, Dropped:
+		return false
+	}
+	return true
+}
+
 func (d *draft) note(h happening) { d.happened = append(d.happened, h) }
 
 // told gathers what happened.

@@ -455,3 +455,31 @@ func TestFailedCopyRests(t *testing.T) {
 		t.Error(w.row(p))
 	}
 }
+
+// TestWhatCanWait: steps of copies and moves can, what requests may wait for cannot.
+func TestWhatCanWait(t *testing.T) {
+	for _, c := range []struct {
+		row     string
+		happens func(w *world)
+		after   string
+		can     bool
+	}{
+		{"a e7 ~b", func(w *world) { w.tellCopy(5, id("b"), nil) }, "a e7 +b", true},
+		{"b>b e8 +a", func(w *world) { w.serve(5) }, "b e8 +a", true},
+		{"a e7 +b", func(w *world) {
+			w.tellCopy(5, id("b"), func(c *CopyOf) { c.Stage, c.Reason = Failed, "it is late" })
+		}, "a e7", false},
+		{"a e7 +b", func(w *world) { w.die("b") }, "a e7", false},
+		{"a e7 +b", func(w *world) { w.die("a"); w.answer(5, "b", 1, true) }, "b e8", false},
+		{"b>b e8 +a", func(w *world) {}, "b e8 +a", false}, // a hands nothing over
+	} {
+		w := newReplicated(t, 1, "a", "b", "c")
+		w.set(5, c.row)
+		w.clearReports()
+		c.happens(w)
+		out := w.decide()
+		if got := w.row(5); out.View == nil || got != c.after || out.CanWait != c.can {
+			t.Errorf("%s: %s, can wait: %t; want %s, %t", c.row, got, out.CanWait, c.after, c.can)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (n *testNode) kill() {
 	close(n.killed)
 }
 
-// copied waits until every partition has n copies in sync.
+// copied waits until every partition has n copies in sync, and none more.
 func (w *world) copied(n int) {
 	w.t.Helper()
 	deadline := time.Now().Add(12 * time.Second)
@@ -77,7 +77,7 @@ func (w *world) copied(n int) {
 		w.mu.Unlock()
 		missing := 0
 		for p := range view.Rows {
-			if len(view.Rows[p].InSync) < n {
+			if r := &view.Rows[p]; len(r.InSync) != n || len(r.Replicas) != n {
 				missing++
 			}
 		}
@@ -85,7 +85,7 @@ func (w *world) copied(n int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%d partitions have too few copies, %d move", missing, len(view.Moving()))
+			w.t.Fatalf("%d partitions have other copies, %d move", missing, len(view.Moving()))
 		}
 		<-w.conf.changed()
 	}

@@ -113,7 +113,8 @@ func (m *Member) term(term Term) {
 			m.log.Warn("this node hears less than half of the nodes: it decides nothing, and is not the controller until it does")
 			return
 		}
-		if err := m.decide(&decider, term); err != nil {
+		rest, err := m.decide(&decider, term)
+		if err != nil {
 			if m.ctx.Err() != nil {
 				return
 			}
@@ -128,7 +129,7 @@ func (m *Member) term(term Term) {
 				m.pause(200 * time.Millisecond)
 			}
 		}
-		timer.Reset(ticks.Until(time.Now(), leadTick))
+		timer.Reset(min(rest, ticks.Until(time.Now(), leadTick)))
 		select {
 		case <-term.Done():
 			m.log.Warn("this node is not the controller any more")
@@ -150,24 +151,30 @@ func (m *Member) deposed() bool {
 	return errors.Is(err, ErrAbsent) || err == nil && string(item.Data) != string(m.id)
 }
 
-// decide lets the controller decide once and writes what it wants.
-func (m *Member) decide(decider *controller.Controller, term Term) error {
+// decide lets the controller decide once and writes what it wants. It returns when
+// to look again at the latest.
+func (m *Member) decide(decider *controller.Controller, term Term) (rest time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(m.ctx, saveTimeout)
 	defer cancel()
 	defer m.whileStuck()()
 	for {
 		prev, revision, err := m.storedView(ctx)
 		if err != nil {
-			return err
+			return leadTick, err
 		}
 		out := decider.Decide(m.input(prev))
+		rest = leadTick
+		if gathers := m.stored.at + gatherSteps - m.now(); out.View != nil && out.CanWait && gathers > 0 {
+			rest = gathers
+			out.View, out.Drained = nil, nil // who is empty in that view may not be in the one in force
+		}
 		if out.View != nil {
 			if err := controller.Check(prev, out.View); err != nil {
-				return fmt.Errorf("membership: the controller is wrong: %w", err)
+				return leadTick, fmt.Errorf("membership: the controller is wrong: %w", err)
 			}
 			if revision, err = m.cfg.Configuration.Save(ctx, keyView, out.View.Encode(), revision, term, presumed(out.Presumed)...); err != nil {
 				m.forgetView()
-				return fmt.Errorf("write the view: %w", err)
+				return leadTick, fmt.Errorf("write the view: %w", err)
 			}
 			m.rememberView(out.View, revision)
 			m.learn(out.View)
@@ -184,10 +191,10 @@ func (m *Member) decide(decider *controller.Controller, term Term) error {
 			m.ask(view, out.Prepare)
 		}
 		if err := m.letGo(ctx, out.Drained); err != nil {
-			return err
+			return leadTick, err
 		}
 		if out.View == nil {
-			return nil
+			return rest, nil
 		}
 	}
 }
@@ -201,15 +208,21 @@ func presumed(nodes []cluster.NodeID) (absent []string) {
 	return absent
 }
 
-// gather is for how long reports are gathered before the controller looks again:
-// the end of many moves is one view.
-const gather = 20 * time.Millisecond
+// What gathers before it becomes a view, which is work for every node.
+const (
+	// gather is for how long reports are gathered before the controller looks again.
+	gather = 20 * time.Millisecond
+	// gatherSteps is the least time from a view to one that nobody waits for: the
+	// end of many moves and copies is one view.
+	gatherSteps = 100 * time.Millisecond
+)
 
 // stored is the view as this node has read or written it last, with its
 // revision: the condition of the next write.
 type stored struct {
 	view     *cluster.View
 	revision int64
+	at       time.Duration // when that was, by Member.now
 }
 
 // storedView returns the view that is in force and its revision.
@@ -233,7 +246,9 @@ func (m *Member) storedView(ctx context.Context) (*cluster.View, int64, error) {
 	return v, item.Revision, nil
 }
 
-func (m *Member) rememberView(v *cluster.View, revision int64) { m.stored = stored{v, revision} }
+func (m *Member) rememberView(v *cluster.View, revision int64) {
+	m.stored = stored{v, revision, m.now()}
+}
 
 // forgetView makes the next decision read the view anew.
 func (m *Member) forgetView() { m.stored = stored{} }
