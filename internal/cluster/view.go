@@ -46,6 +46,12 @@ type Row struct {
 	InSync   []int16
 }
 
+// Equal reports whether two rows say the same, of views with the same nodes.
+func (r *Row) Equal(o *Row) bool {
+	return r.Epoch == o.Epoch && r.Owner == o.Owner && r.Target == o.Target &&
+		slices.Equal(r.Replicas, o.Replicas) && slices.Equal(r.InSync, o.InSync)
+}
+
 // NewView returns the view of a cluster in which nobody owns anything.
 func NewView(nodes []Node) *View {
 	v := &View{Nodes: slices.Clone(nodes)}

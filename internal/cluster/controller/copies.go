@@ -26,14 +26,10 @@ func (d *draft) watch() {
 }
 
 func sameRow(a, b *cluster.View, p int, sameNodes bool) bool {
-	r, s := &a.Rows[p], &b.Rows[p]
-	switch {
-	case r.Epoch != s.Epoch:
-		return false
-	case sameNodes:
-		return r.Owner == s.Owner && r.Target == s.Target && slices.Equal(r.Replicas, s.Replicas) && slices.Equal(r.InSync, s.InSync)
+	if sameNodes {
+		return a.Rows[p].Equal(&b.Rows[p])
 	}
-	return slices.Equal(holders(a, p), holders(b, p))
+	return a.Rows[p].Epoch == b.Rows[p].Epoch && slices.Equal(holders(a, p), holders(b, p))
 }
 
 // holders lists who has what of a partition: its owner, its target, the nodes in

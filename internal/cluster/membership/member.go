@@ -167,6 +167,10 @@ type Member struct {
 	firstVersion uint64
 	serves       [cluster.Partitions]cluster.Epoch // of the agent: the epoch for which it has made each partition ready
 
+	// registryChanged: a process has come or gone since supply has looked.
+	registryChanged atomic.Bool
+	supplied        supplied // of the agent
+
 	stored       stored // of the controller's goroutine
 	toldSettings int64  // of the agent
 
@@ -276,6 +280,7 @@ func (m *Member) aliveChanged(d Delivery) {
 		m.log.Warn("node is down", "node", id.Short())
 	}
 	if len(came)+len(went) > 0 {
+		m.registryChanged.Store(true)
 		m.nudge()
 		m.lead.nudge()
 	}

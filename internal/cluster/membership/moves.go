@@ -77,6 +77,16 @@ func (s *moves) close() {
 	}
 }
 
+// hasFailed reports whether a copy of a partition has.
+func (s *moves) hasFailed(p int) bool {
+	for _, c := range s.copies[p] {
+		if c.failure() != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // drop ends the copies of a partition to all nodes but those that are wanted.
 func (s *moves) drop(p int, wanted []cluster.NodeID) {
 	for node, c := range s.copies[p] {

@@ -15,28 +15,55 @@ var (
 	errAnother  = errors.New("the node's process is another one")
 )
 
+// supplied is what the agent has seen to.
+type supplied struct {
+	view  *cluster.View
+	all   time.Duration // when every partition was looked at last, by Member.now
+	rests [cluster.Partitions]bool
+}
+
 // supply keeps the copies that the view wants of this node's partitions, hands
 // over what it has given away, and drops what is not needed any more. It reports
 // whether anything is under way.
+//
+// To look at a partition takes microseconds, and there are a thousand, while
+// others wait for the processor. So one where nothing is under way is looked at
+// again when its row has changed, when a copy has failed, when a process has come
+// or gone, and now and then.
 func (m *Member) supply(v *cluster.View, self int16) (busy bool) {
-	for p := range v.Rows {
-		r := &v.Rows[p]
-		switch {
-		case r.Owner == self && m.serves[p] == r.Epoch:
-			busy = m.feed(p, v) || busy
-		case r.Owner == self:
-			busy = true
-		case v.Arriving(p) && m.hands(p, r):
-			busy = true
-			m.handOver(p, r, &v.Nodes[r.Owner])
-		default:
-			m.moves.drop(p, nil)
-			m.endLog(p)
-			m.forget(p, r, self)
-		}
-		busy = busy || r.Target == self
+	s := &m.supplied
+	all := m.registryChanged.Swap(false) || s.view == nil || m.now()-s.all >= idleTick || !slices.Equal(s.view.Nodes, v.Nodes)
+	if all {
+		s.all = m.now()
 	}
+	for p := range v.Rows {
+		if !all && s.rests[p] && v.Rows[p].Equal(&s.view.Rows[p]) && !m.moves.hasFailed(p) {
+			continue
+		}
+		s.rests[p] = !m.supplyOne(p, v, self)
+		busy = busy || !s.rests[p]
+	}
+	s.view = v
 	return busy
+}
+
+// supplyOne is supply for one partition.
+func (m *Member) supplyOne(p int, v *cluster.View, self int16) (busy bool) {
+	r := &v.Rows[p]
+	switch {
+	case r.Owner == self && m.serves[p] == r.Epoch:
+		busy = m.feed(p, v)
+	case r.Owner == self:
+		busy = true
+	case v.Arriving(p) && m.hands(p, r):
+		busy = true
+		m.handOver(p, r, &v.Nodes[r.Owner])
+	default:
+		m.moves.drop(p, nil)
+		m.endLog(p)
+		m.forget(p, r, self)
+	}
+	return busy || r.Target == self
 }
 
 // feed keeps the copies of one partition that this node owns.
