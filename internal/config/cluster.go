@@ -76,7 +76,7 @@ type Etcd struct {
 type Rebalance struct {
 	// Moves is how many partitions move from or to one node at once. Default 16.
 	Moves int
-	// BytesPerSecond is how fast a node copies to others. Zero: no limit.
+	// BytesPerSecond is how fast a node copies to others at most. Zero: no limit.
 	BytesPerSecond int
 	// Delay is how long a dead node keeps its partitions. Default 30 s.
 	Delay time.Duration
@@ -275,8 +275,8 @@ var clusterSettings = []setting[Config]{
 	{
 		path:  "cluster.rebalance.bytes_per_second",
 		scope: ScopeCluster,
-		doc:   "How fast a node copies partitions to others.",
-		zero:  "0: as fast as it can.",
+		doc:   "How fast a node copies partitions to others at most. It gives way to requests anyway.",
+		zero:  "0: no limit.",
 		at: func(c *Config) value {
 			return bytesOf(&c.Cluster.Rebalance.BytesPerSecond, 1<<20, math.MaxInt64, true)
 		},

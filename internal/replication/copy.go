@@ -146,10 +146,23 @@ func (c *Copy) Done() <-chan struct{} { return c.ended }
 func (c *Copy) Err() error { return c.failure }
 
 // A chunk is what is scanned under one hold of a shard's lock: so many entries,
-// fewer when they are large, which takes some 20 us.
+// fewer when they are large, which takes some 20 us. It is a batch that is quickly
+// applied.
 const (
 	chunkEntries = 64
-	chunkBytes   = 128 << 10
+	chunkBytes   = 48 << 10
+)
+
+// A scan goes chunk by chunk: the next one begins when the node has acknowledged
+// the last, and a rest is over that is longer the longer that has taken. So no more
+// than a chunk is in the way of changes, and a scan gives way by itself: whatever is
+// short, here or there, lengthens what the rest is measured by.
+const (
+	// restShare is how many times as long as the chunk a rest is.
+	restShare = 8
+	// longestRest keeps a scan going when there is hardly any processor time: until a
+	// copy is there, another node that dies takes acknowledged writes with it.
+	longestRest = 20 * time.Millisecond
 )
 
 // chunk returns how many entries to scan next, given those scanned so far.
@@ -171,10 +184,10 @@ func (c *Copy) scan() {
 			break
 		}
 		for cursor, done := uint32(0), false; !done; {
-			if !s.room() || c.State() != Scanning {
+			if c.State() != Scanning {
 				return
 			}
-			before := c.bytes.Load()
+			begun, before := s.cfg.Logs.now(), c.bytes.Load()
 			n := 0
 			cursor, done = s.cfg.Store.ScanPartition(db, c.partition, cursor, chunk(c.scanned.Load(), c.bytes.Load()), 0, func(e memory.Entry) {
 				n++
@@ -183,9 +196,15 @@ func (c *Copy) scan() {
 					c.last.Store(p.end)
 				}
 			})
-			s.out.wake()
+			if n == 0 {
+				continue
+			}
 			c.scanned.Add(int64(n))
-			if s.cfg.Limiter != nil && n > 0 {
+			if !s.flushed() {
+				return
+			}
+			s.rest(s.cfg.Logs.now() - begun)
+			if s.cfg.Limiter != nil {
 				c.throttle(int(c.bytes.Load() - before))
 			}
 		}

@@ -171,10 +171,36 @@ func await(t *testing.T, c *Copy, changed <-chan struct{}, want CopyState) {
 	}
 }
 
+// No more than a chunk of a scan is in the way of changes.
+func TestScanGoesChunkByChunk(t *testing.T) {
+	changed := make(chan struct{}, 1)
+	p := newPair(t, func(c *SenderConfig) {
+		c.Changed = func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	})
+	const partition = 15495 / hashing.SlotsPerPartition // slot of "a"
+	for i := range 1000 {
+		set(p.from, 0, fmt.Sprintf("{a}%d", i), strings.Repeat("x", 1000), 0)
+	}
+	var most uint64
+	p.broken = func([]byte) error { // called before a batch is applied
+		most = max(most, p.sender.out.end()-p.sender.ackedTo.Load())
+		return nil
+	}
+	await(t, p.copy(t, partition, 1), changed, CaughtUp)
+	if limit := uint64(chunkBytes + 4<<10); most > limit {
+		t.Errorf("%d bytes were queued or under way, want %d at most", most, limit)
+	}
+	same(t, contents(p.from, partition), contents(p.to, partition))
+}
+
 func TestCopyUnderWrites(t *testing.T) {
 	changed := make(chan struct{}, 1)
 	p := newPair(t, func(c *SenderConfig) {
-		c.Window = 64 << 10
 		c.Changed = func() {
 			select {
 			case changed <- struct{}{}:

@@ -34,11 +34,8 @@ type SenderConfig struct {
 	// one need not wait to know whether a copy is wanted. Nil: 0.
 	Version func() uint64
 	Node    string // the target, for messages
-	// Window is how many bytes may be queued or unacknowledged before the scan
-	// of a copy waits. Zero: 1 MiB. It bounds memory and what a hand-over has to
-	// wait for.
-	Window int
-	// Limiter throttles scans, in bytes; changes are never throttled. Nil: none.
+	// Limiter throttles scans, in bytes, beside what they rest anyway; changes are
+	// never throttled. Nil: none.
 	Limiter *rate.Limiter
 	// Changed is called, from any goroutine, when a copy has caught up or ended;
 	// it must not block. May be nil.
@@ -127,9 +124,6 @@ type batchSent struct {
 
 // NewSender starts a stream.
 func NewSender(cfg SenderConfig) *Sender {
-	if cfg.Window == 0 {
-		cfg.Window = 1 << 20
-	}
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
@@ -353,9 +347,15 @@ func (s *Sender) flushed() bool {
 	return s.await(func() bool { return s.ackedTo.Load() >= end })
 }
 
-// room waits until the window has room for more of a scan.
-func (s *Sender) room() bool {
-	return s.await(func() bool { return s.out.end()-s.ackedTo.Load() < uint64(s.cfg.Window) })
+// rest lets others have the processors and the stream, after a piece of a scan that
+// has taken so long from the look at the first entry to the acknowledgement.
+func (s *Sender) rest(took time.Duration) {
+	timer := time.NewTimer(min(restShare*took, longestRest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
 }
 
 // Copies returns the copies under way.

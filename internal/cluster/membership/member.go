@@ -218,7 +218,7 @@ func Start(ctx context.Context, cfg Config) (*Member, error) {
 	m.moves.init()
 	m.lead.init()
 	if cfg.BytesPerSecond > 0 {
-		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(1<<20, cfg.BytesPerSecond/20))
+		m.limiter = rate.NewLimiter(rate.Limit(cfg.BytesPerSecond), max(64<<10, cfg.BytesPerSecond/100))
 	}
 	m.logs = replication.NewLogs(cfg.Store, cfg.Lease)
 	if cfg.Limits != (replication.Limits{}) {
