@@ -160,6 +160,18 @@ func same(t *testing.T, a, b map[string]string) {
 	}
 }
 
+// told returns a channel that says when one of the sender's copies has changed.
+func told(c *SenderConfig) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	c.Changed = func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	return changed
+}
+
 // await returns when a copy has reached a state.
 func await(t *testing.T, c *Copy, changed <-chan struct{}, want CopyState) {
 	t.Helper()
@@ -173,15 +185,8 @@ func await(t *testing.T, c *Copy, changed <-chan struct{}, want CopyState) {
 
 // No more than a chunk of a scan is in the way of changes.
 func TestScanGoesChunkByChunk(t *testing.T) {
-	changed := make(chan struct{}, 1)
-	p := newPair(t, func(c *SenderConfig) {
-		c.Changed = func() {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		}
-	})
+	var changed <-chan struct{}
+	p := newPair(t, func(c *SenderConfig) { changed = told(c) })
 	const partition = 15495 / hashing.SlotsPerPartition // slot of "a"
 	for i := range 1000 {
 		set(p.from, 0, fmt.Sprintf("{a}%d", i), strings.Repeat("x", 1000), 0)
@@ -199,15 +204,8 @@ func TestScanGoesChunkByChunk(t *testing.T) {
 }
 
 func TestCopyUnderWrites(t *testing.T) {
-	changed := make(chan struct{}, 1)
-	p := newPair(t, func(c *SenderConfig) {
-		c.Changed = func() {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		}
-	})
+	var changed <-chan struct{}
+	p := newPair(t, func(c *SenderConfig) { changed = told(c) })
 	const tag, partition = "{a}", 15495 / hashing.SlotsPerPartition // slot of "a"
 	for i := range 3000 {
 		set(p.from, i%2, tag+fmt.Sprint(i), strings.Repeat("x", rand.IntN(200)), 0)

@@ -13,15 +13,10 @@ import (
 // replica is a pair whose copy has caught up and is required.
 func replica(t *testing.T, lease time.Duration) (*pair, *Log, *Copy) {
 	t.Helper()
-	changed := make(chan struct{}, 1)
+	var changed <-chan struct{}
 	p := newPair(t, func(c *SenderConfig) {
 		c.Logs.lease = lease
-		c.Changed = func() {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-		}
+		changed = told(c)
 	})
 	c := p.copy(t, 968, 1)
 	await(t, c, changed, CaughtUp)
