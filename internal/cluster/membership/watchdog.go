@@ -137,7 +137,7 @@ func (m *Member) listen(patience time.Duration) (deaf cluster.NodeID) {
 		switch h := m.cfg.Peers.Hear(n); {
 		case h.Gone:
 			s = gone
-		case h.Silent >= patience && !waits():
+		case h.Silent >= patience && (m.misses(n.ID) || !waits()):
 			s = silent
 		}
 		if m.hear(n.ID, s) {
@@ -275,6 +275,13 @@ func (m *Member) hear(id cluster.NodeID, s sound) bool {
 		m.log.Warn("a node cannot be heard", "node", id.Short())
 	}
 	return true
+}
+
+// misses reports whether a node is missed already.
+func (m *Member) misses(id cluster.NodeID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sounds[id] != heard
 }
 
 // ignore ends what hear has noted of a node that is not listened to any more.

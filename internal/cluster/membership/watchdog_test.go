@@ -243,6 +243,14 @@ func TestMayBeDeaf(t *testing.T) {
 	c.deaf.Store(a.id, time.Hour)
 	c.deaf.Store(b.id, time.Duration(0))
 	w.until("the first is missed", func() bool { return !c.member.hearsAll() })
+	c.deaf.Store(b.id, silentAfter-time.Millisecond)
+	doubted := c.member.now()
+	w.until("it has looked again", func() bool {
+		if c.member.hearsAll() {
+			t.Fatal("who is missed is heard again because another one is silent too")
+		}
+		return c.member.now() > doubted+4*listenEvery
+	})
 	c.deaf.Clear()
 	for _, n := range []*testNode{c, b, a} {
 		n.stop()
