@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/larder-cache/larder/internal/eviction"
@@ -358,6 +360,42 @@ func TestLargeValuesAtTheLimit(t *testing.T) {
 	if got := st.Resident + st.Overhead; got > limit*11/10 {
 		t.Errorf("%d bytes resident, limit %d", got, limit)
 	}
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFlushBesideEvictions flushes all while others write and have entries evicted:
+// the policy forgets what was flushed together with the entries, and never writes
+// to what has taken their place.
+func TestFlushBesideEvictions(t *testing.T) {
+	s := open(t, Config{Shards: 1, Databases: 1, Policy: eviction.AllKeysLRU})
+	sh := s.shards[0]
+	var work sync.WaitGroup
+	var done atomic.Bool
+	for g := range 2 {
+		work.Go(func() {
+			value := bytes.Repeat([]byte{byte(g + 1)}, 40)
+			for i := 0; !done.Load(); i++ {
+				h := s.Lock(0, fmt.Appendf(nil, "%d:%d", g, i%100), testStart)
+				if e, ok := h.Peek(); ok && !bytes.Equal(e.Value(), value) {
+					t.Errorf("%s became %x", h.Key(), e.Value())
+					done.Store(true)
+				}
+				h.Set(value, 0)
+				if i%8 == 0 {
+					sh.evict()
+				}
+				h.Release()
+			}
+		})
+	}
+	for range 5000 {
+		s.FlushAll()
+		runtime.Gosched()
+	}
+	done.Store(true)
+	work.Wait()
 	if err := s.Check(); err != nil {
 		t.Error(err)
 	}

@@ -90,7 +90,8 @@ func (s *shard) only(db int) bool {
 	return count != 0 && count == s.entries && len(s.runs.pages) == 0
 }
 
-// reset gives back all memory of a shard at once.
+// reset gives back all memory of a shard at once. The policy forgets the entries
+// under the same hold of the lock: it would write to what has their place.
 func (s *shard) reset() {
 	for _, k := range s.live {
 		k.index.free()
@@ -102,12 +103,7 @@ func (s *shard) reset() {
 	s.wheel = wheel{tick: s.wheel.tick}
 	s.changes++
 	s.count()
-	name := s.rules.name
-	s.mu.Unlock()
-	// The policy forgets with the entries; the name was valid before.
-	err := s.setPolicy(name)
-	s.mu.Lock()
-	if err != nil {
-		panic("memory: policy: " + err.Error())
+	if err := s.setPolicy(s.rules.name); err != nil {
+		panic("memory: policy: " + err.Error()) // the name was valid before
 	}
 }

@@ -67,16 +67,18 @@ func (s *shard) rulesNow() rules {
 // as used now.
 func (s *Store) SetPolicy(name eviction.Name) error {
 	for _, sh := range s.shards {
-		if err := sh.setPolicy(name); err != nil {
+		sh.mu.Lock()
+		err := sh.setPolicy(name)
+		sh.mu.Unlock()
+		if err != nil {
 			return fmt.Errorf("eviction policy: %w", err)
 		}
 	}
 	return nil
 }
 
+// setPolicy is [Store.SetPolicy] for one shard, which is locked.
 func (s *shard) setPolicy(name eviction.Name) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var p eviction.Policy
 	if name.Tracked() {
 		var err error
