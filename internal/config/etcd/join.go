@@ -68,9 +68,17 @@ func joinOnce(ctx context.Context, cfg MemberConfig, through *Store) (*Member, e
 		through.takeOutUnless(ctx, false, id), forgetMember(cfg.Dir))
 }
 
-// whyNot is errMembersChanged when the list is another one than initial by now,
-// and err otherwise.
+// otherList is what etcd's error begins with when the coordinator that a joiner asked
+// has another list of members than the joiner was given. etcd has no value for it.
+const otherList = "error validating peerURLs"
+
+// whyNot is errMembersChanged when the list is another one than initial by now, or
+// the coordinator that etcd asked had another one: it may have been changed back
+// since, and a coordinator may be late. Otherwise it is err.
 func (s *Store) whyNot(ctx context.Context, initial string, cfg MemberConfig, err error) error {
+	if err != nil && strings.HasPrefix(err.Error(), otherList) {
+		return fmt.Errorf("%w: %w", errMembersChanged, err)
+	}
 	if members, listErr := s.listMembers(ctx); listErr == nil && initialOf(members, cfg) != initial {
 		return fmt.Errorf("%w: %w", errMembersChanged, err)
 	}

@@ -218,6 +218,25 @@ func TestTwoJoinAtOnce(t *testing.T) {
 	}
 }
 
+// TestListOfALateCoordinator starts with another list than the coordinator that etcd
+// asks has: the joiner tries again, though the cluster's list is what it was given.
+func TestListOfALateCoordinator(t *testing.T) {
+	t.Parallel()
+	s := form(t, config(t, "n0")).Store("")
+	cfg, err := config(t, "n1").filled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, initial, err := s.addLearner(within(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = start(cfg, holdsNone, initial+",n2=http://"+freeAddresses(t, 1)[0], "existing")
+	if err = s.whyNot(within(t), initial, cfg, err); !errors.Is(err, errMembersChanged) {
+		t.Error(err)
+	}
+}
+
 func TestRestartWithAnotherAddress(t *testing.T) {
 	t.Parallel()
 	m, cfg := trio(t, nil)
