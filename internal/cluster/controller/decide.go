@@ -39,8 +39,9 @@ type Output struct {
 	// View is what to write, on condition that Input.View is still in force. Nil:
 	// nothing is to be changed.
 	View *cluster.View
-	// CanWait: nobody waits for View. It may be left unwritten for a while, and be
-	// decided anew with what has happened until then.
+	// CanWait: nobody waits for View, and more is to come: steps that are under way
+	// in Input.View. It may be left unwritten for a while, and be decided anew with
+	// what has happened until then.
 	CanWait bool
 	// Presumed are the nodes whose death View relies on, by ID. Whoever writes it
 	// does so on condition that none of them is registered at that moment: what
@@ -95,11 +96,12 @@ func (c *Controller) Decide(in Input) Output {
 	d.followDead()
 	d.dropSurplus()
 	d.stepAside()
+	more := d.outstanding()
 	d.beginMoves()
 	out := Output{
 		Prepare: d.prepare, Unavailable: d.unavailable,
 		Events: d.told(), Remaining: d.remaining, Drained: d.drained(), Held: d.held,
-		CanWait: !slices.ContainsFunc(d.happened, happening.isUrgent),
+		CanWait: more && !slices.ContainsFunc(d.happened, happening.isUrgent),
 	}
 	if d.changed {
 		d.view.Version++

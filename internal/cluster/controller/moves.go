@@ -120,6 +120,18 @@ func (d *draft) caughtUp(p int) bool {
 	return l != nil && l.Stage == CaughtUp && l.Target == to && d.in.alive(to) && l.TargetIncarnation == d.in.Alive[to].Incarnation
 }
 
+// outstanding reports whether there are moves or copies under way of which nothing
+// has been heard that changes their rows.
+func (d *draft) outstanding() bool {
+	for p := range d.view.Rows {
+		r := &d.view.Rows[p]
+		if !d.touched[p] && (r.Target != cluster.NoNode || len(r.Replicas) > len(r.InSync)) {
+			return true
+		}
+	}
+	return false
+}
+
 // move is a partition that is to go to another node.
 type move struct {
 	partition int

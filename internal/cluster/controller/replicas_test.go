@@ -456,7 +456,8 @@ func TestFailedCopyRests(t *testing.T) {
 	}
 }
 
-// TestWhatCanWait: steps of copies and moves can, what requests may wait for cannot.
+// TestWhatCanWait: steps of copies and moves can while others are under way, what
+// requests may wait for cannot.
 func TestWhatCanWait(t *testing.T) {
 	for _, c := range []struct {
 		row     string
@@ -473,13 +474,22 @@ func TestWhatCanWait(t *testing.T) {
 		{"a e7 +b", func(w *world) { w.die("a"); w.answer(5, "b", 1, true) }, "b e8", false},
 		{"b>b e8 +a", func(w *world) {}, "b e8 +a", false}, // a hands nothing over
 	} {
-		w := newReplicated(t, 1, "a", "b", "c")
-		w.set(5, c.row)
-		w.clearReports()
-		c.happens(w)
-		out := w.decide()
-		if got := w.row(5); out.View == nil || got != c.after || out.CanWait != c.can {
-			t.Errorf("%s: %s, can wait: %t; want %s, %t", c.row, got, out.CanWait, c.after, c.can)
+		for _, more := range []bool{false, true} {
+			w := newReplicated(t, 1, "a", "b", "c")
+			w.set(5, c.row)
+			if more {
+				other := 6
+				for w.row(other) != "a e1 +b" {
+					other++
+				}
+				w.set(other, "a e1 ~b")
+			}
+			w.clearReports()
+			c.happens(w)
+			out := w.decide()
+			if got, can := w.row(5), c.can && more; out.View == nil || got != c.after || out.CanWait != can {
+				t.Errorf("%s, more %t: %s, can wait: %t; want %s, %t", c.row, more, got, out.CanWait, c.after, can)
+			}
 		}
 	}
 }
