@@ -212,8 +212,8 @@ func presumed(nodes []cluster.NodeID) (absent []string) {
 const (
 	// gather is for how long reports are gathered before the controller looks again.
 	gather = 20 * time.Millisecond
-	// gatherSteps is the least time from a view to one that nobody waits for: the
-	// end of many moves and copies is one view.
+	// gatherSteps is the least time from a view to one that can wait: the end of many
+	// moves and copies is one view.
 	gatherSteps = 100 * time.Millisecond
 )
 
