@@ -365,33 +365,70 @@ func TestLargeValuesAtTheLimit(t *testing.T) {
 	}
 }
 
-// TestFlushBesideEvictions flushes all while others write and have entries evicted:
-// the policy forgets what was flushed together with the entries, and never writes
-// to what has taken their place.
+// TestFlushBesideEvictions flushes, swaps databases and changes the policy while others
+// write and have entries evicted: the policy forgets what was flushed together with the
+// entries, and never writes to what has taken their place.
 func TestFlushBesideEvictions(t *testing.T) {
-	s := open(t, Config{Shards: 1, Databases: 1, Policy: eviction.AllKeysLRU})
-	sh := s.shards[0]
+	for _, name := range eviction.Names() {
+		t.Run(string(name), func(t *testing.T) {
+			testFlushBesideEvictions(t, Config{Shards: 1, Databases: 2, Policy: name})
+			testFlushBesideEvictions(t, Config{Shards: 1, Databases: 2, Policy: name, Partitions: true})
+		})
+	}
+}
+
+func testFlushBesideEvictions(t *testing.T, c Config) {
+	s := open(t, c)
 	var work sync.WaitGroup
 	var done atomic.Bool
 	for g := range 2 {
 		work.Go(func() {
-			value := bytes.Repeat([]byte{byte(g + 1)}, 40)
+			value := bytes.Repeat([]byte{byte(g + 1)}, 100_000)
 			for i := 0; !done.Load(); i++ {
-				h := s.Lock(0, fmt.Appendf(nil, "%d:%d", g, i%100), testStart)
-				if e, ok := h.Peek(); ok && !bytes.Equal(e.Value(), value) {
+				h := s.Lock(i%11/10, fmt.Appendf(nil, "%d:%d", g, i%100), testStart)
+				size, expireAt := i%60, int64(0)
+				switch i % 97 {
+				case 3:
+					size = len(value)
+				case 5:
+					h.Delete()
+				case 7, 8, 9:
+					expireAt = testStart + int64(i%2000)
+				}
+				if e, ok := h.Find(); ok && !bytes.Equal(e.Value(), value[:len(e.Value())]) {
 					t.Errorf("%s became %x", h.Key(), e.Value())
 					done.Store(true)
 				}
-				h.Set(value, 0)
+				h.Set(value[:size], expireAt)
 				if i%8 == 0 {
-					sh.evict()
+					h.s.evict()
 				}
 				h.Release()
 			}
 		})
 	}
-	for range 5000 {
-		s.FlushAll()
+	names := eviction.Names()
+	for i := range 300 {
+		switch {
+		case i%10 == 1:
+			s.SwapDB(0, 1)
+		case i%20 == 2:
+			if err := s.SetPolicy(names[i/20%len(names)]); err != nil {
+				t.Error(err)
+			}
+		case i%20 == 12:
+			if err := s.SetPolicy(c.Policy); err != nil {
+				t.Error(err)
+			}
+		case i%10 == 3:
+			s.Tick(testStart+int64(i), true)
+		case i%10 == 4:
+			s.Random(0, testStart)
+		case i%2 == 0:
+			s.FlushAll()
+		default:
+			s.Flush(0)
+		}
 		runtime.Gosched()
 	}
 	done.Store(true)
