@@ -154,11 +154,12 @@ const (
 )
 
 // A scan goes chunk by chunk: the next one begins when the node has acknowledged
-// the last, and a rest is over that is longer the longer that has taken. So no more
+// the last, and a rest is over that is longer the longer that has taken, and the more
+// of a chunk it was: many partitions have but a few entries. So no more
 // than a chunk is in the way of changes, and a scan gives way by itself: whatever is
 // short, here or there, lengthens what the rest is measured by.
 const (
-	// restShare is how many times as long as the chunk a rest is.
+	// restShare is how many times as long as a full chunk a rest is.
 	restShare = 8
 	// longestRest keeps a scan going when there is hardly any processor time: until a
 	// copy is there, another node that dies takes acknowledged writes with it.
@@ -203,9 +204,10 @@ func (c *Copy) scan() {
 			if !s.flushed() {
 				return
 			}
-			s.rest(s.cfg.Logs.now() - begun)
+			bytes := c.bytes.Load() - before
+			s.rest(s.cfg.Logs.now()-begun, max(float64(n)/chunkEntries, float64(bytes)/chunkBytes))
 			if s.cfg.Limiter != nil {
-				c.throttle(int(c.bytes.Load() - before))
+				c.throttle(int(bytes))
 			}
 		}
 	}

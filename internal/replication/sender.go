@@ -348,9 +348,10 @@ func (s *Sender) flushed() bool {
 }
 
 // rest lets others have the processors and the stream, after a piece of a scan that
-// has taken so long from the look at the first entry to the acknowledgement.
-func (s *Sender) rest(took time.Duration) {
-	timer := time.NewTimer(min(restShare*took, longestRest))
+// has taken so long from the look at the first entry to the acknowledgement, and was
+// that much of a chunk.
+func (s *Sender) rest(took time.Duration, full float64) {
+	timer := time.NewTimer(min(time.Duration(restShare*full*float64(took)), longestRest))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

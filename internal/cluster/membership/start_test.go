@@ -15,7 +15,7 @@ import (
 // until waits for a condition that depends on the service or on time.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("in vain: %s", what)
