@@ -24,11 +24,11 @@ demo: build ## watch larder at work; DB=postgres, DURATION=30s, ARGS='--rate 500
 	@exec $(BIN) demo --db '$(DB)' $(if $(DURATION),--duration '$(DURATION)') $(ARGS)
 
 # -count=1: the tests below tests/ build the binary that they run, which go test does
-# not see when it looks for a result in its cache.
+# not see when it looks for a result in its cache. -timeout: for slow machines.
 test: ## install what the tests need, run all tests, then again with the race detector
 	scripts/install-test-deps.sh redis memcached postgres node etcd network
-	LARDER_TEST_COMPLETE=1 $(GO) test -count=1 ./...
-	LARDER_TEST_COMPLETE=1 $(GO) test -count=1 -race ./...
+	LARDER_TEST_COMPLETE=1 $(GO) test -count=1 -timeout 20m ./...
+	LARDER_TEST_COMPLETE=1 $(GO) test -count=1 -timeout 20m -race ./...
 
 check: fmt vet staticcheck tidy ## gofmt, vet (also for darwin), staticcheck, tidy, rules of the tree
 	$(GO) test ./internal/lint
