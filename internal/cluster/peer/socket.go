@@ -57,7 +57,9 @@ func newSocket(c net.Conn, elapsed func() int64, t *traffic) *socket {
 	s := &socket{Conn: c, elapsed: elapsed, traffic: t}
 	s.stream = s
 	if sc, ok := c.(syscall.Conn); ok && canTryWrite {
-		s.raw, _ = sc.SyscallConn()
+		if s.raw, _ = sc.SyscallConn(); s.raw != nil {
+			resendSoon(s.raw)
+		}
 	}
 	s.try.call = func(fd uintptr) bool {
 		s.try.n, s.try.err = tryWriteFD(fd, s.try.bytes)
