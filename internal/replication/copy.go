@@ -155,9 +155,9 @@ const (
 
 // A scan goes chunk by chunk: the next one begins when the node has acknowledged
 // the last, and a rest is over that is longer the longer that has taken, and the more
-// of a chunk it was: many partitions have but a few entries. So no more
-// than a chunk is in the way of changes, and a scan gives way by itself: whatever is
-// short, here or there, lengthens what the rest is measured by.
+// of a chunk it was: many partitions have but a few entries. So no more than a chunk is
+// in the way of changes, and a scan gives way by itself: whatever is short, here or
+// there, lengthens what the rest is measured by.
 const (
 	// restShare is how many times as long as a full chunk a rest is.
 	restShare = 8

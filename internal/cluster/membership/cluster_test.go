@@ -266,7 +266,7 @@ func (n *testNode) incr(key []byte) (value uint64, hops int) {
 // share.
 func (w *world) settled(owners int) *cluster.View {
 	w.t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(comesWithin)
 	for {
 		w.mu.Lock()
 		var views []*cluster.View
@@ -298,7 +298,7 @@ func (w *world) settled(owners int) *cluster.View {
 					w.t.Logf("%s: %+v", n.id.Short(), n.member.Status())
 				}
 			}
-			w.t.Fatalf("after three minutes %d nodes do not share the partitions", owners)
+			w.t.Fatalf("after %v %d nodes do not share the partitions", comesWithin, owners)
 		}
 		<-w.conf.changed()
 	}

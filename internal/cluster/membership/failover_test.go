@@ -65,7 +65,7 @@ func (n *testNode) kill() {
 // copied waits until every partition has n copies in sync, and none more.
 func (w *world) copied(n int) {
 	w.t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(comesWithin)
 	for {
 		w.mu.Lock()
 		var view *cluster.View

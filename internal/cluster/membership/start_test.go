@@ -12,10 +12,13 @@ import (
 	"github.com/larder-cache/larder/internal/cluster/controller"
 )
 
+// comesWithin is how long a test waits for what has to come, with -race on a busy machine.
+const comesWithin = 3 * time.Minute
+
 // until waits for a condition that depends on the service or on time.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(comesWithin)
 	for !ok() {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("in vain: %s", what)
